@@ -1,0 +1,1 @@
+"""Keeps Salesforce in step with PostgreSQL and everything around it."""

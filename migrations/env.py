@@ -1,0 +1,19 @@
+"""Alembic's entry: runs the migrations of sf_sync's own tables on the connection that the caller hands over."""
+
+from alembic import context
+
+from sf_sync.store.tables import metadata
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise SystemExit("run migrations with `sf-sync migrate` (or `make migrate`), which knows the database")
+
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    version_table_schema="sync",
+    include_schemas=True,
+    include_name=lambda name, type_, parents: name == "sync" if type_ == "schema" else True,
+)
+with context.begin_transaction():
+    context.run_migrations()

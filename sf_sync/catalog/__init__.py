@@ -1,0 +1,1 @@
+"""Which objects are mirrored and how: one YAML file each, and how a describe becomes columns."""

@@ -1,0 +1,133 @@
+"""An object's entry in the catalog: reading and judging its YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+BUILT_IN = Path(__file__).parent / "objects"
+
+ApiName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,79}$")]
+SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+class CatalogError(Exception):
+    """A catalog file can't be used; the message names file and line."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Part):
+    """A Salesforce object that feeds the table; `label` is its value in the discriminator column."""
+
+    sobject: ApiName
+    label: str | None = None
+
+
+class Fields(_Part):
+    """Which fields are mirrored: all that describe lists, unless narrowed."""
+
+    include: tuple[ApiName, ...] | None = None
+    exclude: tuple[ApiName, ...] = ()
+    rename: dict[ApiName, SqlName] = Field(default_factory=dict)
+
+
+class ObjectDefinition(_Part):
+    """One mirrored object, as its YAML file says."""
+
+    name: SqlName
+    table: SqlName
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    discriminator: SqlName | None = None
+    cursor: ApiName = "SystemModstamp"
+    api: Literal["auto", "bulk", "rest"] = "auto"
+    fields: Fields = Fields()
+    volatile: tuple[ApiName, ...] = ()
+    indexes: tuple[SqlName, ...] = ()
+    drift: Literal["add", "ignore"] = "add"
+
+
+def load_catalog(extra: Path | None = None) -> dict[str, ObjectDefinition]:
+    """All objects by name: the built-in ones, then those in the folder `extra`, which may replace built-in ones.
+
+    Raises CatalogError.
+    """
+    if extra is not None and not extra.is_dir():
+        raise CatalogError(f"SF_SYNC_CATALOG={extra} is not a folder")
+    found = {
+        path.stem: read_definition(path)
+        for folder in (BUILT_IN, extra)
+        if folder is not None
+        for path in sorted(folder.glob("*.yaml"))
+    }
+    by_table: dict[str, str] = {}
+    for name, definition in found.items():
+        other = by_table.setdefault(definition.table, name)
+        if other != name:
+            raise CatalogError(
+                f"objects {other!r} and {name!r} both name table {definition.table!r}; one must change"
+            )
+    return found
+
+
+def chosen(
+    catalog: dict[str, ObjectDefinition], names: tuple[str, ...] | None
+) -> dict[str, ObjectDefinition]:
+    """The objects of SF_SYNC_OBJECTS, all where it isn't set. Raises CatalogError for an unknown name."""
+    if names is None:
+        return catalog
+    for name in names:
+        find(catalog, name)
+    return {name: catalog[name] for name in names}
+
+
+def find(catalog: dict[str, ObjectDefinition], name: str) -> ObjectDefinition:
+    """The object of that name. Raises CatalogError that lists the names there are."""
+    try:
+        return catalog[name]
+    except KeyError:
+        raise CatalogError(
+            f"no object {name!r} in the catalog; there are: {', '.join(sorted(catalog))}"
+        ) from None
+
+
+def read_definition(path: Path) -> ObjectDefinition:
+    """One catalog file. Raises CatalogError with file and line."""
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CatalogError(f"{path}:{line}: not YAML ({error.problem})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: can't be read ({error})") from None
+    if not isinstance(content, dict):
+        raise CatalogError(f"{path}:1: expected a mapping with `table` and `sources`")
+    try:
+        return ObjectDefinition.model_validate({**content, "name": path.stem})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CatalogError(f"{path}:{_line(root, first['loc'])}: {where}: {first['msg']}") from None
+
+
+def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """The line of the innermost node that an error's location leads to."""
+    line = 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,136 @@
+"""The mirror table of an object: made and widened to fit what describe says. Never narrowed, never swapped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.sql import Composable, Identifier, Literal
+
+from sf_sync.catalog.columns import Column, Shape, SqlType
+from sf_sync.catalog.definition import ObjectDefinition
+
+LOCK_TIMEOUT = "5s"
+
+DDL_TYPES: dict[SqlType, str] = {"id": 'text collate "C"'}
+
+
+def table_name(definition: ObjectDefinition) -> Identifier:
+    return Identifier("salesforce", definition.table)
+
+
+def ensure_table(
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, shapes: list[Shape]
+) -> tuple[str, ...]:
+    """Create the table, or add what it lacks; returns what changed in a table that was there, as sentences.
+
+    The caller holds the object's lock. One transaction, with a short lock time-out: a reader that holds
+    the table for long makes this fail rather than queue everybody behind it.
+    """
+    wanted = _wanted_columns(definition, shapes)
+    with connection.transaction():
+        connection.execute(sql.SQL("set local lock_timeout to {}").format(Literal(LOCK_TIMEOUT)))
+        present = columns_of(connection, definition)
+        missing = [name for name in wanted if name not in present]
+        if not present:
+            _create(connection, definition, wanted)
+        elif missing:
+            _add(connection, definition, {name: wanted[name] for name in missing})
+        if missing:
+            _comment(connection, definition, shapes, missing)
+            _index(connection, definition, {**present, **wanted})
+            _live_view(connection, definition, [*present, *missing])
+    return tuple(f"column {name} added" for name in missing) if present else ()
+
+
+def columns_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> dict[str, str]:
+    """Column name → type of the table as it is, in order; empty where there is no table."""
+    rows = connection.execute(
+        """
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
+        """,
+        [f"salesforce.{definition.table}"],
+    )
+    return dict(rows.fetchall())
+
+
+def _wanted_columns(definition: ObjectDefinition, shapes: list[Shape]) -> dict[str, str]:
+    wanted: dict[str, str] = {"salesforce_id": 'text collate "C" primary key'}
+    if definition.discriminator:
+        wanted[definition.discriminator] = "text not null"
+    for shape in shapes:
+        for column in shape.columns:
+            wanted.setdefault(column.name, DDL_TYPES.get(column.type, column.type))
+        for compound in shape.compounds:
+            wanted.setdefault(compound.name, "jsonb")
+    return {
+        **wanted,
+        "_read_at": "timestamptz not null",
+        "_synced_at": "timestamptz not null",
+        "_absent_at": "timestamptz",
+    }
+
+
+def _create(
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, wanted: dict[str, str]
+) -> None:
+    columns = sql.SQL(", ").join(_column_ddl(name, kind) for name, kind in wanted.items())
+    connection.execute(sql.SQL("create table {} ({})").format(table_name(definition), columns))
+
+
+def _add(connection: psycopg.Connection[Any], definition: ObjectDefinition, missing: dict[str, str]) -> None:
+    adds = sql.SQL(", ").join(
+        sql.SQL("add column if not exists {}").format(_column_ddl(name, kind))
+        for name, kind in missing.items()
+    )
+    connection.execute(sql.SQL("alter table {} {}").format(table_name(definition), adds))
+
+
+def _column_ddl(name: str, kind: str) -> Composable:
+    # `kind` is one of our own words, never anything that the org said.
+    return sql.SQL("{} {}").format(Identifier(name), sql.SQL(kind))
+
+
+def _comment(
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, shapes: list[Shape], names: list[str]
+) -> None:
+    described: dict[str, Column] = {c.name: c for shape in reversed(shapes) for c in shape.columns}
+    for name in names:
+        if name in described:
+            connection.execute(
+                sql.SQL("comment on column {}.{} is {}").format(
+                    table_name(definition), Identifier(name), Literal(described[name].comment)
+                )
+            )
+
+
+def _index(
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, present: dict[str, str]
+) -> None:
+    cursor = "sf_system_modstamp" if "sf_system_modstamp" in present else None
+    for name in dict.fromkeys([*definition.indexes, *([cursor] if cursor else []), "_synced_at"]):
+        if name in present:
+            connection.execute(
+                sql.SQL("create index if not exists {} on {} ({})").format(
+                    Identifier(f"{definition.table}_{name}_idx"[:63]),
+                    table_name(definition),
+                    Identifier(name),
+                )
+            )
+
+
+def _live_view(connection: psycopg.Connection[Any], definition: ObjectDefinition, names: list[str]) -> None:
+    """The same table without the deleted rows, for reports that don't know of tombstones."""
+    alive = sql.SQL("_absent_at is null")
+    if "is_deleted" in names:
+        alive = sql.SQL("is_deleted is not true and _absent_at is null")
+    connection.execute(
+        sql.SQL("create or replace view {} with (security_invoker) as select {} from {} where {}").format(
+            Identifier("salesforce_live", definition.table),
+            sql.SQL(", ").join(map(Identifier, names)),
+            table_name(definition),
+            alive,
+        )
+    )

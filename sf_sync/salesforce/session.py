@@ -1,0 +1,264 @@
+"""HTTP to one org: time-outs, retries, one sign-in at a time, the limit header, and nothing but reads."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from sf_sync.salesforce.errors import (
+    PermanentError,
+    SessionExpired,
+    TransientError,
+    refusal,
+)
+from sf_sync.settings import is_loopback
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = (
+    150  # REST answers take up to 120 s of query time; a page's bytes come far more often than this
+)
+ERROR_BODY_BYTES = 65_536
+
+# What a connection that only reads may send: (method, path below /services/data/vXX.X).
+ALLOWED = (
+    ("GET", re.compile(r"")),
+    ("POST", re.compile(r"/jobs/query$")),
+    ("PATCH", re.compile(r"/jobs/query/\w+$")),
+    ("DELETE", re.compile(r"/jobs/query/\w+$")),
+    ("POST", re.compile(r"/composite$")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """API requests in the org's last 24 hours, as it said in `Sforce-Limit-Info`."""
+
+    used: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and how patiently a transient failure is asked again. Seconds."""
+
+    attempts: int = 6
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, the address that it is good for, and the org's id where the sign-in told it."""
+
+    access_token: str = field(repr=False)
+    instance_url: str
+    organization_id: str | None = None
+
+
+class OrgSession:
+    """Requests to one org with one identity. Safe to use from several threads.
+
+    `sign_in` gets a token; it is called when there is none and once after a 401 (single flight, trap E15).
+    `calls` counts the requests that the org charges for.
+    """
+
+    def __init__(
+        self,
+        sign_in: Callable[[requests.Session], Token],
+        *,
+        instance_url: str,
+        api_version: str,
+        verify: bool | str = True,
+        retries: Retries | None = None,
+        on_usage: Callable[[Usage], None] | None = None,
+    ) -> None:
+        self.api_version = api_version
+        self.calls = 0
+        self.usage: Usage | None = None
+        self._sign_in = sign_in
+        self._retries = retries or Retries()
+        self._on_usage = on_usage
+        self._token: Token | None = None
+        self._lock = threading.Lock()
+        self._http = requests.Session()
+        self._http.trust_env = False  # a .netrc entry would replace our token
+        self._http.verify = verify
+        self._http.headers["User-Agent"] = "sf_sync"
+        host = urlsplit(instance_url).hostname or ""
+        # Compressing costs more than it saves when the bytes never leave this machine.
+        self._http.headers["Accept-Encoding"] = "identity" if is_loopback(host) else "gzip"
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def token(self) -> Token:
+        """The token in use, signing in where there is none."""
+        return self._current_token()
+
+    def path(self, below: str, *, version: str | None = None) -> str:
+        """The full path of a resource of this (or another) API version."""
+        return f"/services/data/v{version or self.api_version}{below}"
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> JsonAnswer:
+        """Send and read a JSON answer (None where it is empty). Retries what is transient. Raises SalesforceError."""
+
+        def once() -> JsonAnswer:
+            with closing(
+                self.send(method, path, doing, params=params, body=body, headers=headers)
+            ) as response:
+                try:
+                    parsed = response.json() if response.content else None
+                except (ValueError, requests.RequestException) as error:
+                    raise TransientError(f"{doing}: the answer is not JSON ({error})") from error
+                return JsonAnswer(parsed, server_time(response))
+
+        return self.retrying(once)
+
+    def retrying(self, attempt: Callable[[], T]) -> T:
+        """Run `attempt` until it doesn't raise TransientError, waiting longer each time, or attempts run out."""
+        policy = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(self._retries.attempts),
+            wait=wait_exponential_jitter(
+                initial=self._retries.first_wait_s,
+                max=self._retries.longest_wait_s,
+                jitter=self._retries.first_wait_s,
+            ),
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        return policy(attempt)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+    ) -> requests.Response:
+        """Send once, signing in (again) where needed. The caller closes the answer. Raises SalesforceError."""
+        self._check_allowed(method, path)
+        token = self._current_token()
+        for last_try in (False, True):
+            try:
+                response = self._http.request(
+                    method,
+                    token.instance_url + path,
+                    params=params,
+                    json=body,
+                    headers={"Authorization": f"Bearer {token.access_token}", **(headers or {})},
+                    timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                    stream=stream,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.SSLError as error:
+                raise PermanentError(
+                    f"{doing}: the certificate of {token.instance_url} could not be verified ({error}); "
+                    "for a private authority set SF_CA_BUNDLE",
+                    code="TLS",
+                ) from None
+            except requests.RequestException as error:
+                raise TransientError(f"{doing}: no answer from {token.instance_url} ({error})") from error
+            self.calls += 1
+            self._note_usage(response)
+            if response.status_code < 300:
+                return response
+            with closing(response):
+                refused = refusal(response.status_code, _error_body(response, stream=stream), doing)
+            if not isinstance(refused, SessionExpired) or last_try:
+                raise refused
+            token = self._current_token(instead_of=token)
+        raise AssertionError("unreachable")
+
+    def _check_allowed(self, method: str, path: str) -> None:
+        below = re.sub(r"^/services/data/v\d+\.\d+", "", path)
+        if not any(method == allowed and pattern.match(below) for allowed, pattern in ALLOWED):
+            raise PermanentError(
+                f"{method} {path} is not a read; this connection only reads", code="READ_ONLY"
+            )
+
+    def _current_token(self, instead_of: Token | None = None) -> Token:
+        with self._lock:
+            if self._token is None or self._token == instead_of:
+                self._token = self.retrying(lambda: self._sign_in(self._http))
+            return self._token
+
+    def _note_usage(self, response: requests.Response) -> None:
+        match = re.match(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
+        if match is None:
+            return
+        self.usage = Usage(int(match[1]), int(match[2]))
+        if self._on_usage is not None:
+            self._on_usage(self.usage)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """A parsed body and the org's clock when it answered."""
+
+    body: Any
+    server_time: datetime
+
+
+def server_time(response: requests.Response) -> datetime:
+    """The org's clock in the `Date` header, whole seconds, UTC (trap C12). Raises PermanentError without one."""
+    header = response.headers.get("Date")
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC)
+    except ValueError:
+        raise PermanentError(
+            f"the answer of {urlsplit(response.url).netloc} has no Date header ({header!r}); a proxy must not drop it"
+        ) from None
+
+
+def _error_body(response: requests.Response, *, stream: bool) -> str:
+    if not stream:
+        return response.text[:ERROR_BODY_BYTES]
+    try:
+        raw: bytes = response.raw.read(ERROR_BODY_BYTES, decode_content=True)
+    except (urllib3.exceptions.HTTPError, OSError):
+        return ""  # the status alone is enough to class the refusal
+    return raw.decode("utf-8", "replace")
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    wait = state.next_action.sleep if state.next_action else 0
+    log.warning("%s; asking again in %.1f s", error, wait)

@@ -1,0 +1,86 @@
+"""One org: its clock, its objects and rows, its users' tokens, its jobs and cursors."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from . import ids
+from .auth import App, Auth
+from .bulk.jobs import Jobs
+from .clock import Clock
+from .faults import Faults
+from .limits import Limits
+from .rest.cursors import Cursors
+from .schema import ObjectType
+from .table import Table
+
+RELEASES = {
+    "59.0": "Winter '24", "60.0": "Spring '24", "61.0": "Summer '24", "62.0": "Winter '25", "63.0": "Spring '25",
+    "64.0": "Summer '25", "65.0": "Winter '26", "66.0": "Spring '26", "67.0": "Summer '26",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the org behaves where a real one differs from org to org."""
+
+    job_seconds: float = 2.0
+    page_rows: int = 50_000
+    session_seconds: float = 7200.0
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoggedCall:
+    """One API call as the org saw it."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    counted: int
+    at: float
+    subrequests: tuple[str, ...] = ()
+
+
+class Org:
+    """Everything that the API and the control methods work on. Hold `lock` while using it."""
+
+    def __init__(self, clock: Clock, kinds: Mapping[str, ObjectType], tables: Mapping[str, Table], options: Options) -> None:
+        """Put an org together; credentials are new ones each time."""
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.options = options
+        self.id = ids.make("00D", 1)
+        self.user_id = ids.make("005", 1)
+        self.kinds = dict(kinds)
+        self.tables = dict(tables)
+        self.limits = Limits(clock, dict(options.limits))
+        app = App(f"3MVG9{secrets.token_hex(38)}", secrets.token_hex(32).upper(), self.user_id)
+        self.auth = Auth(clock, self.id, app, options.session_seconds)
+        self.control_token = secrets.token_urlsafe(24)
+        self.faults = Faults()
+        self.jobs = Jobs()
+        self.cursors = Cursors(clock)
+        self.log: list[LoggedCall] = []
+        self.schema_changed = clock.seconds()
+
+    @property
+    def today(self) -> date:
+        """The running user's day."""
+        return self.clock.now().date()
+
+    def settle(self) -> None:
+        """Let everything happen that is due by the clock: late commits, then jobs in their order."""
+        now = self.clock.seconds()
+        for table in self.tables.values():
+            table.settle(now)
+        self.jobs.settle(self)
+
+    def kind(self, name: str) -> ObjectType | None:
+        """A visible object by name, without case."""
+        return next((k for n, k in self.kinds.items() if n.lower() == name.lower()), None)

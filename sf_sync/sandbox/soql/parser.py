@@ -1,0 +1,249 @@
+"""SOQL tokens → syntax tree, by recursive descent (protocol §2.2)."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import ApiError, malformed
+from .lexer import Token, tokenize
+from .nodes import (
+    Aggregate,
+    And,
+    Child,
+    Comparison,
+    Condition,
+    FieldsOf,
+    Literal,
+    Membership,
+    Not,
+    Or,
+    Order,
+    Path,
+    Query,
+    SelectItem,
+    TypeOf,
+)
+
+AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"})
+RESERVED = frozenset({"WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "FROM", "WITH", "FOR", "USING", "ALL"})
+_RELATIVE = re.compile(
+    r"YESTERDAY|TODAY|TOMORROW|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|QUARTER|YEAR)|(?:LAST|NEXT)_90_DAYS"
+)
+_RELATIVE_N = re.compile(r"(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)|N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO")
+MAX_OFFSET = 2_000
+
+
+def parse(text: str) -> Query:
+    """The tree of a query, or MALFORMED_QUERY."""
+    parser = _Parser(text)
+    query = parser.query()
+    parser.expect_end()
+    return query
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.position = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.position]
+
+    def next(self) -> Token:
+        token = self.token
+        if token.kind != "end":
+            self.position += 1
+        return token
+
+    def fail(self, token: Token | None = None) -> ApiError:
+        token = token or self.token
+        return malformed(self.text, token.at, f"unexpected token: '{token.text}'")
+
+    def expect_end(self) -> None:
+        if self.token.kind != "end":
+            raise self.fail()
+
+    def word(self, *words: str) -> bool:
+        if self.token.is_word(*words):
+            self.position += 1
+            return True
+        return False
+
+    def need_word(self, word: str) -> None:
+        if not self.word(word):
+            raise self.fail()
+
+    def mark(self, char: str) -> bool:
+        if self.token.kind == "mark" and self.token.text == char:
+            self.position += 1
+            return True
+        return False
+
+    def need_mark(self, char: str) -> None:
+        if not self.mark(char):
+            raise self.fail()
+
+    def path(self) -> Path:
+        if self.token.kind != "name":
+            raise self.fail()
+        token = self.next()
+        return Path(token.text, token.at)
+
+    def query(self) -> Query:
+        self.need_word("SELECT")
+        select = [self.select_item()]
+        while self.mark(","):
+            select.append(self.select_item())
+        self.need_word("FROM")
+        entity = self.path()
+        self.word("AS")
+        alias = None
+        if self.token.kind == "name" and self.token.text.upper() not in RESERVED:
+            alias = self.next().text
+        where = self.condition() if self.word("WHERE") else None
+        group_by: list[Path] = []
+        if self.word("GROUP"):
+            self.need_word("BY")
+            group_by = self.paths()
+        order_by: list[Order] = []
+        if self.word("ORDER"):
+            self.need_word("BY")
+            order_by.append(self.order())
+            while self.mark(","):
+                order_by.append(self.order())
+        limit = self.whole_number() if self.word("LIMIT") else None
+        offset_at = self.token.at
+        offset = self.whole_number() if self.word("OFFSET") else None
+        if offset is not None and offset > MAX_OFFSET:
+            raise ApiError(400, "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
+        return Query(
+            self.text, tuple(select), entity, alias, where, tuple(group_by), tuple(order_by), limit, offset, offset_at
+        )
+
+    def paths(self) -> list[Path]:
+        found = [self.path()]
+        while self.mark(","):
+            found.append(self.path())
+        return found
+
+    def whole_number(self) -> int:
+        if self.token.kind != "number" or not self.token.text.isdigit():
+            raise self.fail()
+        return int(self.next().text)
+
+    def select_item(self) -> SelectItem:
+        start = self.token
+        if self.mark("("):
+            child = Child(self.query(), start.at)
+            self.need_mark(")")
+            return child
+        if start.is_word("TYPEOF"):
+            while not self.word("END"):
+                if self.token.kind == "end":
+                    raise self.fail()
+                self.next()
+            return TypeOf(start.at)
+        path = self.path()
+        if not self.mark("("):
+            return path
+        function = path.text.upper()
+        if function == "FIELDS":
+            group = self.path().text.upper()
+            self.need_mark(")")
+            if group not in ("ALL", "STANDARD", "CUSTOM"):
+                raise self.fail(start)
+            return FieldsOf(group, start.at)
+        if function not in AGGREGATES:
+            raise self.fail(start)
+        inner = None
+        if not self.mark(")"):
+            inner = self.path()
+            self.need_mark(")")
+        elif function != "COUNT":
+            raise self.fail()
+        alias = None
+        if self.token.kind == "name" and not self.token.is_word("FROM"):
+            alias = self.next().text
+        return Aggregate(function, inner, alias, start.at)
+
+    def order(self) -> Order:
+        path = self.path()
+        descending = self.word("DESC")
+        if not descending:
+            self.word("ASC")
+        nulls_first = True
+        if self.word("NULLS"):
+            if self.word("LAST"):
+                nulls_first = False
+            else:
+                self.need_word("FIRST")
+        return Order(path, descending, nulls_first)
+
+    def condition(self) -> Condition:
+        """AND and OR may not stand side by side without parentheses."""
+        first = self.negation()
+        for word, kind in (("AND", And), ("OR", Or)):
+            if self.token.is_word(word):
+                found = [first]
+                while self.word(word):
+                    found.append(self.negation())
+                if self.token.is_word("AND", "OR"):
+                    raise self.fail()
+                return kind(tuple(found))
+        return first
+
+    def negation(self) -> Condition:
+        if self.word("NOT"):
+            return Not(self.negation())
+        if self.mark("("):
+            inner = self.condition()
+            self.need_mark(")")
+            return inner
+        return self.comparison()
+
+    def comparison(self) -> Condition:
+        path = self.path()
+        token = self.next()
+        if token.kind == "operator":
+            operator = "!=" if token.text == "<>" else token.text
+            return Comparison(path, operator, self.literal())
+        if token.is_word("LIKE"):
+            return Comparison(path, "LIKE", self.literal())
+        if token.is_word("NOT"):
+            self.need_word("IN")
+            return Membership(path, "NOT IN", self.options(subquery=True))
+        if token.is_word("IN"):
+            return Membership(path, "IN", self.options(subquery=True))
+        if token.is_word("INCLUDES", "EXCLUDES"):
+            return Membership(path, token.text.upper(), self.options(subquery=False))
+        raise self.fail(token)
+
+    def options(self, subquery: bool) -> tuple[Literal, ...] | Query:
+        self.need_mark("(")
+        if subquery and self.token.is_word("SELECT"):
+            inner = self.query()
+            self.need_mark(")")
+            return inner
+        found = [self.literal()]
+        while self.mark(","):
+            found.append(self.literal())
+        self.need_mark(")")
+        return tuple(found)
+
+    def literal(self) -> Literal:
+        token = self.next()
+        if token.kind in ("string", "number", "date", "datetime"):
+            return Literal(token.kind, token.text, token.at)  # type: ignore[arg-type]
+        word = token.text.upper()
+        if token.is_word("TRUE", "FALSE"):
+            return Literal("boolean", word.lower(), token.at)
+        if token.is_word("NULL"):
+            return Literal("null", "", token.at)
+        if token.kind == "name" and _RELATIVE.fullmatch(word):
+            return Literal("relative", word, token.at)
+        if token.kind == "name" and _RELATIVE_N.fullmatch(word):
+            self.need_mark(":")
+            return Literal("relative", word, token.at, self.whole_number())
+        raise self.fail(token)

@@ -1,0 +1,177 @@
+"""The rows of one object: one list of cells per field, and versions that never change once written.
+
+A *record* is known by its rank (0, 1, 2 … in id order), a *slot* is one version of a record. An update writes a new
+slot; whoever holds slot numbers (a finished job, a REST cursor) goes on reading the old version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from . import ids
+from .cells import NULL, TRUE, Value, render, value_of
+from .schema import Field, ObjectType
+
+GONE = -1
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A version that is written and stamped, but not committed yet."""
+
+    visible_at: float
+    rank: int
+    slot: int
+
+
+class Table:
+    """Columns, versions and the current version of every record."""
+
+    def __init__(self, kind: ObjectType, columns: dict[str, list[bytes]] | None = None) -> None:
+        """Take generated columns (all of one length, ids first made by `ids.make` from 1 on), or start empty."""
+        self.kind = kind
+        given = columns or {}
+        size = len(given.get("Id", ()))
+        self.columns = {f.name: given.get(f.name) or [NULL] * size for f in kind.fields if f.stored}
+        self._current = list(range(size))
+        self._pending: list[Pending] = []
+        self._versions = 0
+        self._slots: dict[bool, tuple[int, Sequence[int]]] = {}
+
+    def __len__(self) -> int:
+        """Records that exist, deleted ones included."""
+        return len(self.slots(all_rows=True))
+
+    def slots(self, all_rows: bool) -> Sequence[int]:
+        """The current versions in id order; without `all_rows`, those that are neither deleted nor archived."""
+        known = self._slots.get(all_rows)
+        if known is not None and known[0] == self._versions:
+            return known[1]
+        found: Sequence[int] = [s for s in self._current if s != GONE]
+        if not all_rows:
+            for flag in ("IsDeleted", "IsArchived"):
+                column = self.columns.get(flag)
+                if column is not None and self.hides(flag):
+                    found = [s for s in found if column[s] is not TRUE and column[s] != TRUE]
+        if len(found) == self._size() and all_rows and self._versions == 0:
+            found = range(len(found))
+        self._slots[all_rows] = (self._versions, found)
+        return found
+
+    def hides(self, flag: str) -> bool:
+        """Whether a plain query leaves out the rows that carry the flag; archiving is a matter of activities."""
+        return flag == "IsDeleted" or self.kind.name in ("Task", "Event")
+
+    def _size(self) -> int:
+        return len(self.columns["Id"])
+
+    def rank(self, record_id: str) -> int | None:
+        """The record of an id in either length."""
+        sequence = ids.sequence_of(record_id, self.kind.prefix)
+        if sequence is None or not 1 <= sequence <= len(self._current):
+            return None
+        return sequence - 1
+
+    def slot(self, record_id: str) -> int | None:
+        """The current version of a record, or None where there is none."""
+        rank = self.rank(record_id)
+        if rank is None or self._current[rank] == GONE:
+            return None
+        return self._current[rank]
+
+    def cell(self, slot: int, name: str) -> bytes:
+        """One cell."""
+        return self.columns[name][slot]
+
+    def next_id(self) -> str:
+        """The id that the next insert gets."""
+        return ids.make(self.kind.prefix, len(self._current) + 1)
+
+    def insert(self, values: Mapping[str, bytes], visible_at: float | None = None) -> str:
+        """Write a new record; with `visible_at` it is there for readers only from then on."""
+        record_id = self.next_id()
+        rank = len(self._current)
+        self._current.append(GONE)
+        self._write({"Id": render("id", record_id), **values}, None, rank, visible_at)
+        return record_id
+
+    def update(self, record_id: str, values: Mapping[str, bytes], visible_at: float | None = None) -> None:
+        """Write a new version of a record."""
+        rank = self.rank(record_id)
+        base = None if rank is None else self._newest(rank)
+        if rank is None or base is None:
+            raise KeyError(record_id)
+        self._write(values, base, rank, visible_at)
+
+    def _newest(self, rank: int) -> int | None:
+        waiting = [p.slot for p in self._pending if p.rank == rank]
+        newest = waiting[-1] if waiting else self._current[rank]
+        return None if newest == GONE else newest
+
+    def _write(self, values: Mapping[str, bytes], base: int | None, rank: int, visible_at: float | None) -> None:
+        slot = self._size()
+        for name, column in self.columns.items():
+            cell = values.get(name)
+            column.append(cell if cell is not None else NULL if base is None else column[base])
+        if visible_at is None:
+            self._publish(rank, slot)
+        else:
+            self._pending.append(Pending(visible_at, rank, slot))
+
+    def _publish(self, rank: int, slot: int) -> None:
+        self._current[rank] = slot
+        self._versions += 1
+
+    def settle(self, now: float) -> None:
+        """Commit what waited long enough."""
+        due = [p for p in self._pending if p.visible_at <= now]
+        if due:
+            self._pending = [p for p in self._pending if p.visible_at > now]
+            for pending in due:
+                self._publish(pending.rank, pending.slot)
+
+    def remove(self, record_id: str) -> None:
+        """Take a record away without a trace (hard delete, purge)."""
+        rank = self.rank(record_id)
+        if rank is None:
+            raise KeyError(record_id)
+        self._pending = [p for p in self._pending if p.rank != rank]
+        self._publish(rank, GONE)
+
+    def change_kind(self, kind: ObjectType) -> None:
+        """Follow a changed schema: new fields get an empty column, deleted ones lose theirs."""
+        size = self._size()
+        stored = [f for f in kind.fields if f.stored]
+        self.columns = {f.name: self.columns.get(f.name) or [NULL] * size for f in stored}
+        self.kind = kind
+
+    def truth(self, names: Sequence[str] | None, all_rows: bool) -> list[dict[str, object]]:
+        """The current records as typed Python values."""
+        fields = [f for f in self.kind.visible if f.stored and (names is None or f.name in names)]
+        slots = self.slots(all_rows)
+        typed = [typed_column(f, take(self.columns[f.name], slots)) for f in fields]
+        keys = [f.name for f in fields]
+        return [dict(zip(keys, row, strict=True)) for row in zip(*typed, strict=True)]
+
+
+def typed_column(field: Field, column: Sequence[bytes]) -> list[Value | object]:
+    """The typed values of a column; equal cells are read once."""
+    known: dict[bytes, object] = {cell: value_of(field.type, cell) for cell in set(column)}
+    return [known[cell] for cell in column]
+
+
+def take(column: list[bytes], slots: Sequence[int]) -> Sequence[bytes]:
+    """The cells of some slots, in their order; a run of slots is one slice."""
+    size = len(slots)
+    if size == 0:
+        return ()
+    first = slots[0]
+    if slots[-1] - first == size - 1 and (isinstance(slots, range) or size == 1 or _ascending(slots)):
+        return column[first : first + size]
+    return itemgetter(*slots)(column) if size > 1 else (column[first],)
+
+
+def _ascending(slots: Sequence[int]) -> bool:
+    return all(map(int.__lt__, slots[:-1], slots[1:]))

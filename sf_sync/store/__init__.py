@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, the embedded server, sf_sync's own tables."""

@@ -1,0 +1,176 @@
+"""sf_sync's own tables in schema `sync`, as SQLAlchemy metadata: what the migrations make and the engines fill.
+
+Mirror tables aren't here: they follow the org's describe. Every key begins with the connection.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TIMESTAMP, TSTZMULTIRANGE, UUID
+
+SCHEMAS = ("salesforce", "salesforce_live", "sync", "analytics")
+
+metadata = MetaData(schema="sync")
+
+
+def _moment(name: str, *, nullable: bool = True, now: bool = False) -> Column[datetime]:
+    return Column(
+        name, TIMESTAMP(timezone=True), nullable=nullable, server_default=text("now()") if now else None
+    )
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("organization_id", Text, nullable=False),
+    Column("instance_url", Text, nullable=False),
+    _moment("first_seen_at", nullable=False, now=True),
+    comment="The org behind each connection; another org behind the same settings is refused.",
+)
+
+extracts = Table(
+    "extracts",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("extract_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("organization_id", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    _moment("window_start", nullable=False),
+    _moment("window_end", nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("api", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("soql", Text, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    Column("api_version", Text, nullable=False),
+    Column("max_records", Integer, nullable=False),
+    Column("expected", BigInteger),
+    Column("state", Text, nullable=False, server_default=text("'new'")),
+    Column("job_id", Text),
+    _moment("read_at"),
+    Column("reported_rows", BigInteger),
+    Column("error", Text),
+    Column("owner", Text, nullable=False),
+    Column("run_id", Text),
+    Column("api_calls", BigInteger, nullable=False, server_default=text("0")),
+    _moment("created_at", nullable=False, now=True),
+    _moment("finished_at"),
+    comment="One reading of a window, with everything about it frozen before the job is made.",
+)
+Index("extracts_by_object", extracts.c.connection, extracts.c.object, extracts.c.created_at)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("extract_id", UUID(as_uuid=True), primary_key=True),
+    Column("locator", Text, primary_key=True, comment="Empty for the first page."),
+    Column("ordinal", Integer, nullable=False),
+    Column("next_locator", Text),
+    *(
+        _count(name)
+        for name in (
+            "rows",
+            "new",
+            "updated",
+            "unchanged",
+            "stale",
+            "revived",
+            "duplicate",
+            "rejected",
+            "rejected_cells",
+            "nul_bytes",
+            "bytes",
+        )
+    ),
+    Column("seconds", DOUBLE_PRECISION, nullable=False),
+    _moment("merged_at", nullable=False, now=True),
+    ForeignKeyConstraint(
+        ["connection", "extract_id"],
+        ["sync.extracts.connection", "sync.extracts.extract_id"],
+        ondelete="CASCADE",
+    ),
+    comment="Written in the transaction of the page's merge, so a page counted here is in the mirror table.",
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("covered", TSTZMULTIRANGE, nullable=False, server_default=text("'{}'")),
+    _moment("changed_at", nullable=False, now=True),
+    comment="Intervals of SystemModstamp that are complete; changed only in the transaction that closes a window.",
+)
+
+rejected_cells = Table(
+    "rejected_cells",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("rejected_cell_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("object", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("record_id", Text, comment="NULL where the row had no usable Id; then raw holds the whole row."),
+    Column("field", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("extract_id", UUID(as_uuid=True), nullable=False),
+    _moment("rejected_at", nullable=False, now=True),
+    _moment("resolved_at"),
+    comment="Values that could not be typed, kept raw. Resolved when a later version of the record types.",
+)
+Index(
+    "rejected_cells_open",
+    rejected_cells.c.connection,
+    rejected_cells.c.object,
+    rejected_cells.c.record_id,
+    rejected_cells.c.field,
+    unique=True,
+    postgresql_where=rejected_cells.c.resolved_at.is_(None),
+)
+
+object_state = Table(
+    "object_state",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("api", Text, comment="The API that the org's answers have forced, if any."),
+    Column("api_reason", Text),
+    Column("skipped_reason", Text),
+    Column("fields", JSONB, comment="The fields of the last describe, by name."),
+    Column("drifted", Boolean, nullable=False, server_default=text("false")),
+    _moment("described_at"),
+    comment="What was learned about an object at run time.",
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    _moment("observed_at", nullable=False, now=True),
+    comment="The org's own figure of API requests in the last 24 hours, as of its last answer.",
+)

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, chosen, find, load_catalog
-from sf_sync.mirror.ledger import OtherOrg
+from sf_sync.mirror.coverage import OtherOrg
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import Engine, requested_window, sync_window
 from sf_sync.salesforce.errors import SalesforceError

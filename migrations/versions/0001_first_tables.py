@@ -89,42 +89,6 @@ def upgrade() -> None:
         comment="Intervals of SystemModstamp that are complete; changed only in the transaction that closes a window.",
     )
     op.create_table(
-        "extracts",
-        sa.Column("connection", sa.Text(), nullable=False),
-        sa.Column("extract_id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
-        sa.Column("organization_id", sa.Text(), nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("window_start", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("window_end", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("api", sa.Text(), nullable=False),
-        sa.Column("operation", sa.Text(), nullable=False),
-        sa.Column("soql", sa.Text(), nullable=False),
-        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("api_version", sa.Text(), nullable=False),
-        sa.Column("max_records", sa.Integer(), nullable=False),
-        sa.Column("expected", sa.BigInteger(), nullable=True),
-        sa.Column("state", sa.Text(), server_default=sa.text("'new'"), nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=True),
-        sa.Column("read_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column("reported_rows", sa.BigInteger(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=True),
-        sa.Column("api_calls", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column(
-            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
-        sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("connection", "extract_id"),
-        schema="sync",
-        comment="One reading of a window, with everything about it frozen before the job is made.",
-    )
-    op.create_index(
-        "extracts_by_object", "extracts", ["connection", "object", "created_at"], unique=False, schema="sync"
-    )
-    op.create_table(
         "object_state",
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
@@ -180,6 +144,80 @@ def upgrade() -> None:
         unique=True,
         schema="sync",
         postgresql_where=sa.text("resolved_at IS NULL"),
+    )
+    op.create_table(
+        "requests",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("window_start", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("window_end", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), server_default=sa.text("'open'"), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=True),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("connection", "request_id"),
+        schema="sync",
+        comment="A window that somebody asked for. One that is still open is gone on with by the same request.",
+    )
+    op.create_index(
+        "requests_open",
+        "requests",
+        ["connection", "object", "source", "created_at"],
+        unique=False,
+        schema="sync",
+    )
+    op.create_table(
+        "extracts",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("extract_id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("request_id", sa.UUID(), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("window_start", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("window_end", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column(
+            "id_after",
+            sa.Text(),
+            nullable=True,
+            comment="Where one second holds too many rows: only ids above this one …",
+        ),
+        sa.Column("id_until", sa.Text(), nullable=True, comment="… and up to this one."),
+        sa.Column("api", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("soql", sa.Text(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("api_version", sa.Text(), nullable=False),
+        sa.Column("max_records", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.Text(), server_default=sa.text("'new'"), nullable=False),
+        sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("read_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("reported_rows", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection", "request_id"],
+            ["sync.requests.connection", "sync.requests.request_id"],
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection", "extract_id"),
+        schema="sync",
+        comment="One reading of a window, with everything about it frozen before the job is made.",
+    )
+    op.create_index(
+        "extracts_by_object", "extracts", ["connection", "object", "created_at"], unique=False, schema="sync"
     )
     op.create_table(
         "pages",

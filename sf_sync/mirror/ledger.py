@@ -1,30 +1,26 @@
-"""The record of extracts, pages and coverage in schema `sync`: what lets a killed run go on and a window be proved."""
+"""The record of requests, extracts and pages in schema `sync`: what lets a killed run go on."""
 
 from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 
-from sf_sync.mirror.report import Counts, Window
+from sf_sync.mirror.report import Counts
 from sf_sync.mirror.stage import Staged
+from sf_sync.mirror.window import Window
 
 Connection = psycopg.Connection[Any]
+Purpose = Literal["read", "follow"]
 
-ADOPTABLE_FOR = timedelta(days=6)  # the org keeps a job's results for seven
+RESUMABLE_FOR = timedelta(days=6)  # the org keeps a job's results for seven
 COUNTED = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rejected")
-
-
-class OtherOrg(Exception):
-    """The settings lead to another org than the rows in the database came from (trap E21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +34,32 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class IdRange:
+    """Ids above one and up to another, where time can't split any further."""
+
+    after: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a request that is small enough for one extract, and the rows counted in it."""
+
+    window: Window
+    ids: IdRange | None = None
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
-    """One reading of a window, frozen when it was written."""
+    """One reading of a part, frozen when it was written."""
 
     extract_id: str
+    source: str
     window_start: datetime
     window_end: datetime
+    id_after: str | None
+    id_until: str | None
     api: str
     operation: str
     soql: str
@@ -65,123 +81,186 @@ class Extract:
 class Progress:
     """What the merged pages of an extract add up to, and where the next one begins."""
 
-    pages: int
-    counts: Counts
-    bytes: int
-    rejected_cells: int
-    nul_bytes: int
-    next_locator: str | None
-    finished: bool
-    locators: frozenset[str]
+    pages: int = 0
+    counts: Counts = field(default_factory=Counts)
+    bytes: int = 0
+    rejected_cells: int = 0
+    nul_bytes: int = 0
+    next_locator: str | None = ""
+    locators: frozenset[str] = frozenset()
 
 
 EXTRACT_COLUMNS = (
-    "extract_id::text, window_start, window_end, api, operation, soql, fields, api_version, max_records, "
-    "expected, state, job_id, read_at, reported_rows"
+    "extract_id::text, source, window_start, window_end, id_after, id_until, api, operation, soql, fields, "
+    "api_version, max_records, expected, state, job_id, read_at, reported_rows"
 )
 
 
-def check_organization(connection: Connection, name: str, organization_id: str, instance_url: str) -> None:
-    """Remember the org of a connection; raises OtherOrg when it was another one before."""
+def open_request(
+    connection: Connection, scope: Scope, window: Window, purpose: Purpose, *, run_id: str | None
+) -> tuple[str, bool]:
+    """The id of the request, and whether an earlier try of it was left unfinished and is gone on with.
+
+    The same days, or the same beginning when following, are the same request. The object's lock is held,
+    so whoever began it is gone.
+    """
     row = connection.execute(
         """
-        insert into sync.connections as c (connection, organization_id, instance_url) values (%s, %s, %s)
-        on conflict (connection) do update set instance_url = excluded.instance_url
-        returning organization_id
+        update sync.requests set window_end = %(end)s, error = null
+        where connection = %(connection)s and request_id = (
+            select request_id from sync.requests
+            where connection = %(connection)s and organization_id = %(organization)s
+                and object = %(object)s and source = %(source)s and purpose = %(purpose)s and state = 'open'
+                and window_start = %(start)s and (window_end = %(end)s or purpose = 'follow')
+                and created_at > now() - %(resumable_for)s
+            order by created_at desc limit 1)
+        returning request_id::text
         """,
-        [name, organization_id, instance_url],
+        {
+            **_scope(scope),
+            "purpose": purpose,
+            "start": window.start,
+            "end": window.end,
+            "resumable_for": RESUMABLE_FOR,
+        },
     ).fetchone()
-    if row is not None and row[0] != organization_id:
-        raise OtherOrg(
-            f"connection {name!r} holds rows of org {row[0]}, but the settings now lead to org {organization_id} "
-            f"({instance_url}); set SF_INSTANCE_URL back, or use another database for the other org"
-        )
+    if row is not None:
+        return row[0], True
+    row = connection.execute(
+        """
+        insert into sync.requests (connection, organization_id, object, source, purpose, window_start, window_end,
+            owner, run_id)
+        values (%(connection)s, %(organization)s, %(object)s, %(source)s, %(purpose)s, %(start)s, %(end)s,
+            %(owner)s, %(run)s)
+        returning request_id::text
+        """,
+        {
+            **_scope(scope),
+            "purpose": purpose,
+            "start": window.start,
+            "end": window.end,
+            "owner": f"{socket.gethostname()}:{os.getpid()}",
+            "run": run_id,
+        },
+    ).fetchone()
+    if row is None:
+        raise AssertionError("insert returned nothing")
+    return row[0], False
 
 
-def find_unfinished(
-    connection: Connection, scope: Scope, window: Window, fields: list[str], purpose: str
-) -> Extract | None:
-    """The extract of exactly this request that a killed run left behind, if it can still be read."""
-    with connection.cursor(row_factory=class_row(Extract)) as cursor:
-        return cursor.execute(
-            f"""
-            select {EXTRACT_COLUMNS} from sync.extracts
-            where connection = %s and organization_id = %s and object = %s and source = %s
-                and window_start = %s and window_end = %s and fields = %s and purpose = %s
-                and state = 'open' and created_at > now() - %s
-            order by created_at desc limit 1
-            """,  # noqa: S608 - a constant column list
-            [
-                scope.connection_name,
-                scope.organization_id,
-                scope.object,
-                scope.source,
-                window.start,
-                window.end,
-                Jsonb(fields),
-                purpose,
-                ADOPTABLE_FOR,
-            ],
-        ).fetchone()
+def close_request(connection: Connection, scope: Scope, request_id: str) -> None:
+    """Every part of the request is complete."""
+    connection.execute(
+        """
+        update sync.requests set state = 'complete', error = null, finished_at = now()
+        where connection = %s and request_id = %s
+        """,
+        [scope.connection_name, request_id],
+    )
 
 
-def abandon_others(connection: Connection, scope: Scope) -> list[tuple[str, str | None, str]]:
-    """Close every unfinished extract of the scope; returns (extract id, job id, API version) of each.
+def note_request_error(connection: Connection, scope: Scope, request_id: str, error: str) -> None:
+    """Why the request is not complete; it stays open, and the same request goes on with it."""
+    connection.execute(
+        "update sync.requests set error = %s where connection = %s and request_id = %s",
+        [error, scope.connection_name, request_id],
+    )
 
-    Called with the object's lock held: whoever opened them is gone.
-    """
-    return connection.execute(
+
+def abandon_other_requests(connection: Connection, scope: Scope, request_id: str) -> list[tuple[str, str]]:
+    """Close what other requests of the scope left open; returns (job id, API version) of jobs that nobody needs."""
+    jobs = connection.execute(
         """
         update sync.extracts set state = 'abandoned', finished_at = now(),
             error = coalesce(error, 'left unfinished; another request began')
-        where connection = %s and object = %s and source = %s and state in ('new', 'open')
-        returning extract_id::text, job_id, api_version
+        where connection = %(connection)s and object = %(object)s and source = %(source)s
+            and state in ('new', 'open') and request_id <> %(request)s
+        returning job_id, api_version
         """,
-        [scope.connection_name, scope.object, scope.source],
+        {**_scope(scope), "request": request_id},
     ).fetchall()
+    connection.execute(
+        """
+        update sync.requests set state = 'abandoned', finished_at = now()
+        where connection = %(connection)s and object = %(object)s and source = %(source)s
+            and state = 'open' and request_id <> %(request)s
+        """,
+        {**_scope(scope), "request": request_id},
+    )
+    return [(job_id, version) for job_id, version in jobs if job_id is not None]
 
 
-def begin(
+def unfinished_extract(
+    connection: Connection, scope: Scope, request_id: str, fields: tuple[str, ...]
+) -> Extract | None:
+    """The extract of the request that was left half read. Those that can't be gone on with are closed."""
+    connection.execute(
+        """
+        update sync.extracts set state = 'abandoned', finished_at = now(),
+            error = coalesce(error, 'left before the org answered, or the fields have changed since')
+        where connection = %s and request_id = %s and (state = 'new' or (state = 'open' and fields <> %s))
+        """,
+        [scope.connection_name, request_id, Jsonb(fields)],
+    )
+    with connection.cursor(row_factory=class_row(Extract)) as cursor:
+        return cursor.execute(
+            f"select {EXTRACT_COLUMNS} from sync.extracts "  # noqa: S608 - a constant column list
+            "where connection = %s and request_id = %s and state = 'open' order by created_at desc limit 1",
+            [scope.connection_name, request_id],
+        ).fetchone()
+
+
+def completed_parts(connection: Connection, scope: Scope, request_id: str) -> list[tuple[Window, datetime]]:
+    """Windows of the request that have been read whole, and when."""
+    rows = connection.execute(
+        """
+        select window_start, window_end, read_at from sync.extracts
+        where connection = %s and request_id = %s and state = 'complete' and id_after is null and id_until is null
+        """,
+        [scope.connection_name, request_id],
+    ).fetchall()
+    return [(Window(start, end), read_at) for start, end, read_at in rows]
+
+
+def begin_extract(
     connection: Connection,
     scope: Scope,
-    window: Window,
+    request_id: str,
+    part: Part,
     *,
-    purpose: str,
     api: str,
     operation: str,
     soql: str,
-    fields: list[str],
+    fields: tuple[str, ...],
     api_version: str,
     max_records: int,
-    expected: int | None,
-    run_id: str | None,
 ) -> Extract:
     """Write an extract before anything is asked of the org for it."""
     with connection.cursor(row_factory=class_row(Extract)) as cursor:
         extract = cursor.execute(
             f"""
-            insert into sync.extracts (connection, organization_id, object, source, window_start, window_end,
-                purpose, api, operation, soql, fields, api_version, max_records, expected, owner, run_id)
+            insert into sync.extracts (connection, request_id, organization_id, object, source, window_start,
+                window_end, id_after, id_until, api, operation, soql, fields, api_version, max_records, expected)
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             returning {EXTRACT_COLUMNS}
             """,  # noqa: S608 - a constant column list
             [
                 scope.connection_name,
+                request_id,
                 scope.organization_id,
                 scope.object,
                 scope.source,
-                window.start,
-                window.end,
-                purpose,
+                part.window.start,
+                part.window.end,
+                part.ids.after if part.ids else None,
+                part.ids.until if part.ids else None,
                 api,
                 operation,
                 soql,
                 Jsonb(fields),
                 api_version,
                 max_records,
-                expected,
-                f"{socket.gethostname()}:{os.getpid()}",
-                run_id,
+                part.expected,
             ],
         ).fetchone()
     if extract is None:
@@ -192,7 +271,7 @@ def begin(
 def opened(
     connection: Connection, scope: Scope, extract_id: str, *, job_id: str | None, read_at: datetime
 ) -> None:
-    """The org has begun to read: from here the extract can be resumed."""
+    """The org has begun to read: from here on the extract can be resumed."""
     connection.execute(
         "update sync.extracts set state = 'open', job_id = %s, read_at = %s where connection = %s and extract_id = %s",
         [job_id, read_at, scope.connection_name, extract_id],
@@ -207,15 +286,34 @@ def reported(connection: Connection, scope: Scope, extract_id: str, rows: int | 
     )
 
 
-def failed(connection: Connection, scope: Scope, extract_id: str, error: str, *, resumable: bool) -> None:
-    """Note why an extract ended; a resumable one stays open for the next run."""
+def extract_failed(
+    connection: Connection, scope: Scope, extract_id: str, error: str, *, resumable: bool
+) -> None:
+    """Note why an extract stopped; a resumable one that was open stays open."""
     connection.execute(
         """
-        update sync.extracts set error = %s, state = case when %s and state = 'open' then 'open' else 'failed' end,
-            finished_at = case when %s and state = 'open' then null else now() end
+        update sync.extracts set error = %(error)s,
+            state = case when %(resumable)s and state = 'open' then 'open' else 'failed' end,
+            finished_at = case when %(resumable)s and state = 'open' then null else now() end
+        where connection = %(connection)s and extract_id = %(extract)s
+        """,
+        {
+            "error": error,
+            "resumable": resumable,
+            "connection": scope.connection_name,
+            "extract": extract_id,
+        },
+    )
+
+
+def extract_complete(connection: Connection, scope: Scope, extract_id: str) -> None:
+    """Every page is merged and the transport is proved."""
+    connection.execute(
+        """
+        update sync.extracts set state = 'complete', error = null, finished_at = now()
         where connection = %s and extract_id = %s
         """,
-        [error, resumable, resumable, scope.connection_name, extract_id],
+        [scope.connection_name, extract_id],
     )
 
 
@@ -224,7 +322,7 @@ def page_merged(
     scope: Scope,
     extract_id: str,
     *,
-    locator: str | None,
+    locator: str,
     ordinal: int,
     next_locator: str | None,
     staged: Staged,
@@ -242,7 +340,7 @@ def page_merged(
         [
             scope.connection_name,
             extract_id,
-            locator or "",
+            locator,
             ordinal,
             next_locator,
             staged.rows,
@@ -265,59 +363,23 @@ def progress(connection: Connection, scope: Scope, extract_id: str) -> Progress:
         """,
         [scope.connection_name, extract_id],
     ).fetchall()
+    if not rows:
+        return Progress()
     return Progress(
         pages=len(rows),
         counts=sum((Counts(*row[2:9]) for row in rows), Counts()),
         bytes=sum(row[9] for row in rows),
         rejected_cells=sum(row[10] for row in rows),
         nul_bytes=sum(row[11] for row in rows),
-        next_locator=rows[-1][1] if rows else None,
-        finished=bool(rows) and rows[-1][1] is None,
+        next_locator=rows[-1][1],
         locators=frozenset(row[0] for row in rows),
     )
 
 
-def close_window(connection: Connection, scope: Scope, extract_id: str, credited: Window | None) -> None:
-    """Finish an extract and credit its interval, in one transaction."""
-    with connection.transaction():
-        connection.execute(
-            """
-            update sync.extracts set state = 'complete', error = null, finished_at = now()
-            where connection = %s and extract_id = %s
-            """,
-            [scope.connection_name, extract_id],
-        )
-        if credited is not None:
-            interval = Multirange([Range(credited.start, credited.end)])
-            connection.execute(
-                """
-                insert into sync.coverage as c (connection, object, source, covered)
-                values (%s, %s, %s, %s::tstzmultirange)
-                on conflict (connection, object, source) do update
-                set covered = c.covered + excluded.covered, changed_at = now()
-                """,
-                [scope.connection_name, scope.object, scope.source, interval],
-            )
-
-
-def coverage(connection: Connection, scope: Scope) -> list[Window]:
-    """The intervals of the source object that are complete, in order."""
-    rows = connection.execute(
-        """
-        select lower(part), upper(part) from sync.coverage, unnest(covered) part
-        where connection = %s and object = %s and source = %s order by 1
-        """,
-        [scope.connection_name, scope.object, scope.source],
-    ).fetchall()
-    return [Window(start.astimezone(UTC), end.astimezone(UTC)) for start, end in rows]
-
-
-def note_usage(connection: Connection, name: str, used: int, allowed: int) -> None:
-    """Keep the org's own figure of its request budget."""
-    connection.execute(
-        """
-        insert into sync.budget (connection, used, allowed) values (%s, %s, %s)
-        on conflict (connection) do update set used = excluded.used, allowed = excluded.allowed, observed_at = now()
-        """,
-        [name, used, allowed],
-    )
+def _scope(scope: Scope) -> dict[str, str]:
+    return {
+        "connection": scope.connection_name,
+        "organization": scope.organization_id,
+        "object": scope.object,
+        "source": scope.source,
+    }

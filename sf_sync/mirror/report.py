@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from sf_sync.mirror.window import Window
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -25,17 +27,6 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A half-open interval of SystemModstamp in UTC: what is read, never what is stored."""
-
-    start: datetime
-    end: datetime
-
-    def __str__(self) -> str:
-        return f"[{self.start:%Y-%m-%dT%H:%M:%SZ}, {self.end:%Y-%m-%dT%H:%M:%SZ})"
 
 
 @dataclass(frozen=True, slots=True)

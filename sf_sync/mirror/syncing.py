@@ -1,42 +1,47 @@
-"""One sync of one object: lock, describe, table, plan, extracts, report."""
+"""One sync of one object: lock, describe, table, request, extracts, report."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
 
 import psycopg
 
-from sf_sync.catalog.columns import Shape, shape
-from sf_sync.catalog.definition import ObjectDefinition, find, load_catalog
-from sf_sync.mirror import extract, ledger
-from sf_sync.mirror.extract import NotProved, Reading
-from sf_sync.mirror.ledger import Extract, Scope
+from sf_sync.catalog.columns import shape
+from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
+from sf_sync.mirror import coverage, extract, ledger, plan
+from sf_sync.mirror.bulk_reader import BulkReader
+from sf_sync.mirror.extract import Reading
+from sf_sync.mirror.ledger import Extract, Part, Purpose, Scope
 from sf_sync.mirror.lock import Busy, object_lock
-from sf_sync.mirror.report import ExtractReport, SyncReport, Window
+from sf_sync.mirror.reader import NotProved, Reader
+from sf_sync.mirror.report import ExtractReport, SyncReport
+from sf_sync.mirror.rest_reader import RestReader
 from sf_sync.mirror.table import ensure_table
-from sf_sync.salesforce import bulk, rest, soql
+from sf_sync.mirror.window import DAY, LATE_ROWS, Window, days_window, without
+from sf_sync.salesforce import bulk, rest
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import (
+    BulkRefused,
     DailyLimitReached,
     LocatorExpired,
+    QueryTooLarge,
     SalesforceError,
     TransientError,
+    UnknownField,
 )
 from sf_sync.salesforce.org import open_session, organization_id
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import Database, open_database
 
-Purpose = Literal["read", "follow"]
 OnProgress = Callable[[int, int | None], None]
 
 PAGE_ROWS = 100_000  # rows a Bulk page: what a killed run may have to fetch once more
-FRESH_TRIES = 3  # new jobs for one window, when the org loses the old one
-DAY = timedelta(days=1)
+FRESH_TRIES = 3  # new extracts of one part, when the org loses the old one or the proof fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Engine:
     database: Database
     connection_name: str = CONNECTION
     page_rows: int = PAGE_ROWS
+    part_rows: int = plan.PART_ROWS
 
 
 def sync(
@@ -96,14 +102,8 @@ def requested_window(
             raise ValueError("days must be at least 1")
         return days_window(today - (days - 1) * DAY, today)
     if first is None or (last or today) < first:
-        raise ValueError(f"the last day {last or today} is before the first, {first}")
+        raise ValueError(f"the last day, {last or today}, is before the first, {first}")
     return days_window(first, last or today)
-
-
-def days_window(first: date, last: date) -> Window:
-    """From the first moment of one day to the last of another, UTC."""
-    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    return Window(start, datetime(last.year, last.month, last.day, tzinfo=UTC) + DAY)
 
 
 def oldest_day(session: OrgSession, definition: ObjectDefinition) -> date | None:
@@ -111,7 +111,7 @@ def oldest_day(session: OrgSession, definition: ObjectDefinition) -> date | None
     found = []
     for source in definition.sources:
         described = describe(session, source.sobject)
-        operation = _operation(shape(definition, source, described.object))
+        operation = plan.operation(shape(definition, source, described.object))
         found.append(rest.oldest(session, source.sobject, definition.cursor, operation=operation))
     return min((moment.date() for moment in found if moment is not None), default=None)
 
@@ -127,28 +127,25 @@ def sync_window(
 ) -> SyncReport:
     """Read a window of an object and merge it. Where another session holds the object, the report says skipped.
 
+    With purpose `follow` each source is read from its watermark, where it has one, to the window's end.
     Raises SalesforceError when a window could not be completed; what was merged stays, nothing is credited.
     """
     started = time.monotonic()
     calls_before = engine.session.calls
+    extracts: list[ExtractReport] = []
+    drift: tuple[str, ...] = ()
+    skipped = None
     with engine.database.connect(f"sync {definition.name}", autocommit=True) as connection:
         try:
             with object_lock(connection, engine.connection_name, definition.table):
-                extracts, drift = _sync_locked(
-                    engine,
-                    connection,
-                    definition,
-                    window,
-                    purpose=purpose,
-                    run_id=run_id,
-                    on_progress=on_progress,
-                )
-                skipped = None
+                run = _Run(engine, connection, definition, window, purpose, run_id, on_progress)
+                extracts, drift = run.sync()
         except Busy as busy:
-            extracts, drift, skipped = [], (), str(busy)
-        usage = engine.session.usage
-        if usage is not None:
-            ledger.note_usage(connection, engine.connection_name, usage.used, usage.allowed)
+            skipped = str(busy)
+        finally:
+            usage = engine.session.usage
+            if usage is not None and not connection.closed:
+                coverage.note_usage(connection, engine.connection_name, usage.used, usage.allowed)
     return SyncReport(
         object=definition.name,
         table=definition.table,
@@ -162,112 +159,143 @@ def sync_window(
     )
 
 
-def _sync_locked(
-    engine: Engine,
-    connection: psycopg.Connection[Any],
-    definition: ObjectDefinition,
-    window: Window,
-    *,
-    purpose: Purpose,
-    run_id: str | None,
-    on_progress: OnProgress,
-) -> tuple[list[ExtractReport], tuple[str, ...]]:
-    session = engine.session
-    organization = organization_id(session)
-    ledger.check_organization(connection, engine.connection_name, organization, session.token.instance_url)
-    described = [describe(session, source.sobject) for source in definition.sources]
-    shapes = [
-        shape(definition, source, d.object) for source, d in zip(definition.sources, described, strict=True)
-    ]
-    drift = ensure_table(connection, definition, shapes)
-    reports = []
-    for one, described_one in zip(shapes, described, strict=True):
-        scope = Scope(engine.connection_name, organization, definition.name, one.sobject)
-        reading = Reading(session, connection, scope, definition, one, on_progress)
-        reports += _read_window(
-            engine, reading, window, described_one.server_time, purpose=purpose, run_id=run_id
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One sync while its object is locked."""
+
+    engine: Engine
+    connection: psycopg.Connection[Any]
+    definition: ObjectDefinition
+    window: Window
+    purpose: Purpose
+    run_id: str | None
+    on_progress: OnProgress
+
+    def sync(self) -> tuple[list[ExtractReport], tuple[str, ...]]:
+        session = self.engine.session
+        organization = organization_id(session)
+        coverage.check_organization(
+            self.connection, self.engine.connection_name, organization, session.token.instance_url
         )
-    return reports, drift
-
-
-def _read_window(
-    engine: Engine, reading: Reading, window: Window, now: datetime, *, purpose: Purpose, run_id: str | None
-) -> list[ExtractReport]:
-    """Read one source object's window: first what a killed run left of the same request, then what is owed."""
-    unfinished = ledger.find_unfinished(
-        reading.connection, reading.scope, window, list(reading.shape.fields), purpose
-    )
-    if unfinished is None:
-        return [_read_afresh(engine, reading, window, purpose=purpose, run_id=run_id)]
-    try:
-        resumed = _run(reading, unfinished)
-    except (bulk.JobGone, LocatorExpired):
-        return [_read_afresh(engine, reading, window, purpose=purpose, run_id=run_id)]
-    # The old extract saw the org as it was when it began; what has changed since is still owed.
-    credited = extract.credit(window, now)
-    if credited is None or resumed.credited_until is None or resumed.credited_until >= credited.end:
-        return [resumed]
-    rest_of_it = Window(resumed.credited_until, window.end)
-    return [resumed, _read_afresh(engine, reading, rest_of_it, purpose=purpose, run_id=run_id)]
-
-
-def _read_afresh(
-    engine: Engine, reading: Reading, window: Window, *, purpose: Purpose, run_id: str | None
-) -> ExtractReport:
-    _abandon_others(reading)
-    tries = FRESH_TRIES
-    while True:
-        tries -= 1
         try:
-            return _run(reading, _begin(engine, reading, window, purpose=purpose, run_id=run_id))
-        except (bulk.JobGone, LocatorExpired, NotProved):
-            if tries == 0:
-                raise
+            return self._sync_as_described(organization)
+        except UnknownField:
+            # A field went between describe and query (trap A15); the new describe knows.
+            return self._sync_as_described(organization)
 
+    def _sync_as_described(self, organization: str) -> tuple[list[ExtractReport], tuple[str, ...]]:
+        session, definition = self.engine.session, self.definition
+        shapes = [shape(definition, one, describe(session, one.sobject).object) for one in definition.sources]
+        drift = ensure_table(self.connection, definition, shapes)
+        reports: list[ExtractReport] = []
+        for one in shapes:
+            scope = Scope(self.engine.connection_name, organization, definition.name, one.sobject)
+            reading = Reading(session, self.connection, scope, definition, one)
+            done = sum(report.counts.read for report in reports)
+            reports += self._read_source(reading, done)
+        return reports, drift
 
-def _run(reading: Reading, unfinished: Extract) -> ExtractReport:
-    try:
-        return extract.run(reading, unfinished)
-    except SalesforceError as error:
-        resumable = isinstance(error, (TransientError, DailyLimitReached))
-        ledger.failed(
-            reading.connection, reading.scope, unfinished.extract_id, str(error), resumable=resumable
+    def _read_source(self, reading: Reading, rows_before: int) -> list[ExtractReport]:
+        window = self._source_window(reading)
+        connection, scope = self.connection, reading.scope
+        request, resumed = ledger.open_request(connection, scope, window, self.purpose, run_id=self.run_id)
+        for job_id, version in ledger.abandon_other_requests(connection, scope, request):
+            bulk.abort(self.engine.session, job_id, version=version)
+        reports: list[ExtractReport] = []
+        try:
+            if resumed:
+                reports += self._finish_unfinished(reading, request)
+            # What an earlier try read is as old as that try; what has changed since is still owed.
+            done = [
+                Window(part.start, min(part.end, read_at - LATE_ROWS))
+                for part, read_at in ledger.completed_parts(connection, scope, request)
+            ]
+            for owed in without(window, done):
+                for part in plan.parts(
+                    self.engine.session, reading.shape, owed, most_rows=self.engine.part_rows
+                ):
+                    so_far = rows_before + sum(report.counts.read for report in reports)
+                    reports += self._read_part(self._told(reading, so_far, part), request, part)
+        except (SalesforceError, CatalogError) as error:
+            ledger.note_request_error(connection, scope, request, str(error))
+            raise
+        ledger.close_request(connection, scope, request)
+        return reports
+
+    def _source_window(self, reading: Reading) -> Window:
+        if self.purpose == "read":
+            return self.window
+        scope = reading.scope
+        mark = coverage.watermark(self.connection, scope.connection_name, scope.object, scope.source)
+        return Window(max(self.window.start, mark) if mark else self.window.start, self.window.end)
+
+    def _finish_unfinished(self, reading: Reading, request: str) -> list[ExtractReport]:
+        unfinished = ledger.unfinished_extract(self.connection, reading.scope, request, reading.shape.fields)
+        if unfinished is None:
+            return []
+        try:
+            return [self._run(reading, unfinished)]
+        except (bulk.JobGone, bulk.JobFailed, LocatorExpired, NotProved, QueryTooLarge):
+            return []  # its part is read afresh
+
+    def _read_part(self, reading: Reading, request: str, part: Part) -> list[ExtractReport]:
+        tries = FRESH_TRIES
+        while True:
+            tries -= 1
+            try:
+                return [self._run(reading, self._begin(reading, request, part))]
+            except QueryTooLarge:
+                return self._read_halves(reading, request, part)
+            except BulkRefused as error:
+                if plan.choose_api(self.definition, reading.shape, part, "rest") == "rest":
+                    coverage.force_api(self.connection, reading.scope, "rest", str(error))
+            except (bulk.JobGone, LocatorExpired, NotProved):
+                if tries == 0:
+                    raise
+
+    def _read_halves(self, reading: Reading, request: str, part: Part) -> list[ExtractReport]:
+        reports: list[ExtractReport] = []
+        for half in plan.halves(self.engine.session, reading.shape, part):
+            reports += self._read_part(reading, request, half)
+        return reports
+
+    def _begin(self, reading: Reading, request: str, part: Part) -> Extract:
+        forced = coverage.forced_api(self.connection, reading.scope)
+        return ledger.begin_extract(
+            self.connection,
+            reading.scope,
+            request,
+            part,
+            api=plan.choose_api(self.definition, reading.shape, part, forced),
+            operation=plan.operation(reading.shape),
+            soql=plan.statement(reading.shape, part),
+            fields=reading.shape.fields,
+            api_version=self.engine.session.api_version,
+            max_records=self.engine.page_rows,
         )
-        raise
+
+    def _run(self, reading: Reading, one: Extract) -> ExtractReport:
+        reader = _reader(reading, one)
+        try:
+            return extract.run(reading, one, reader)
+        except SalesforceError as error:
+            resumable = isinstance(error, TransientError | DailyLimitReached)
+            ledger.extract_failed(
+                self.connection, reading.scope, one.extract_id, str(error), resumable=resumable
+            )
+            raise
+        finally:
+            reader.close()
+
+    def _told(self, reading: Reading, rows_before: int, part: Part) -> Reading:
+        def on_rows(rows: int) -> None:
+            expected = None if part.expected is None else rows_before + part.expected
+            self.on_progress(rows_before + rows, expected)
+
+        return replace(reading, on_rows=on_rows)
 
 
-def _begin(
-    engine: Engine, reading: Reading, window: Window, *, purpose: Purpose, run_id: str | None
-) -> Extract:
-    one: Shape = reading.shape
-    where = soql.window_condition(one.cursor, window.start, window.end)
-    operation = _operation(one)
-    expected = rest.count(reading.session, one.sobject, where, operation=operation)
-    return ledger.begin(
-        reading.connection,
-        reading.scope,
-        window,
-        purpose=purpose,
-        api="bulk",
-        operation=operation,
-        soql=soql.select(one.fields, one.sobject, where),
-        fields=list(one.fields),
-        api_version=reading.session.api_version,
-        max_records=engine.page_rows,
-        expected=expected,
-        run_id=run_id,
-    )
-
-
-def _abandon_others(reading: Reading) -> None:
-    """Close what earlier requests left unfinished and free their jobs in the org."""
-    for _, job_id, version in ledger.abandon_others(reading.connection, reading.scope):
-        if job_id is not None:
-            bulk.abort(reading.session, job_id, version=version)
-            bulk.delete(reading.session, job_id, version=version)
-
-
-def _operation(one: Shape) -> rest.Operation:
-    """queryAll wherever deleted or archived rows could hide from query (trap A1)."""
-    hidden = {"IsDeleted", "IsArchived"} & set(one.fields)
-    return "queryAll" if hidden else "query"
+def _reader(reading: Reading, one: Extract) -> Reader:
+    if one.api == "rest":
+        return RestReader(reading.session, one, reading.shape.cursor)
+    return BulkReader(reading.session, one)

@@ -64,7 +64,10 @@ class Auth:
             raise OAuthError("unsupported_grant_type", "grant type not supported")
         if host.partition(":")[0] in SHARED_HOSTS:
             raise OAuthError("invalid_grant", "request not supported on this domain")
-        client_id, client_secret = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
+        client_id, client_secret = _basic(authorization) or (
+            form.get("client_id", ""),
+            form.get("client_secret", ""),
+        )
         self._check_app(client_id, client_secret)
         if self.app.run_as is None:
             raise OAuthError("invalid_grant", "no client credentials user enabled")
@@ -81,7 +84,9 @@ class Auth:
         self._sessions[token] = Session(user, self._clock.seconds())
         identity = f"https://login.salesforce.com/id/{self._org_id}/{user}"
         issued = str(int(self._clock.seconds() * 1000))
-        digest = hmac.new(self.app.client_secret.encode(), (identity + issued).encode(), hashlib.sha256).digest()
+        digest = hmac.new(
+            self.app.client_secret.encode(), (identity + issued).encode(), hashlib.sha256
+        ).digest()
         return {
             "access_token": token,
             "signature": base64.b64encode(digest).decode(),

@@ -62,7 +62,8 @@ def describe_field(field: Field) -> dict[str, Any]:
         "custom": field.custom,
         "defaultValue": False if field.type == "boolean" else None,
         "defaultValueFormula": None,
-        "defaultedOnCreate": field.type in ("boolean", "id") or field.name in PERMISSIONLESS - {"Name", "LastName"},
+        "defaultedOnCreate": field.type in ("boolean", "id")
+        or field.name in PERMISSIONLESS - {"Name", "LastName"},
         "dependentPicklist": False,
         "deprecatedAndHidden": False,
         "digits": field.digits,
@@ -99,7 +100,9 @@ def describe_field(field: Field) -> dict[str, Any]:
         "relationshipName": field.relationship,
         "relationshipOrder": None,
         "restrictedDelete": False,
-        "restrictedPicklist": field.compound is not None and field.type == "picklist" and "Accuracy" in field.name,
+        "restrictedPicklist": field.compound is not None
+        and field.type == "picklist"
+        and "Accuracy" in field.name,
         "scale": field.scale,
         "searchPrefilterable": field.type == "reference",
         "soapType": SOAP_TYPES.get(field.type, "xsd:string"),

@@ -58,7 +58,9 @@ def malformed(soql: str, at: int, text: str) -> ApiError:
 
 def no_such_column(soql: str, at: int, column: str, entity: str) -> ApiError:
     """The query names a field that the user can't see."""
-    return framed("INVALID_FIELD", soql, at, f"No such column '{column}' on entity '{entity}'. {APPEND_FIELD}")
+    return framed(
+        "INVALID_FIELD", soql, at, f"No such column '{column}' on entity '{entity}'. {APPEND_FIELD}"
+    )
 
 
 def no_such_object(soql: str, at: int, entity: str) -> ApiError:

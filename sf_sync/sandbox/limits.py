@@ -59,6 +59,8 @@ class Limits:
 
     def report(self) -> dict[str, dict[str, int]]:
         """The answer of the limits resource."""
-        rolling = {name: {"Max": most, "Remaining": self.remaining(name)} for name, most in self.maxima.items()}
+        rolling = {
+            name: {"Max": most, "Remaining": self.remaining(name)} for name, most in self.maxima.items()
+        }
         fixed = {name: {"Max": most, "Remaining": left} for name, (most, left) in FIXED.items()}
         return dict(sorted((rolling | fixed).items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -50,7 +50,9 @@ class LoggedCall:
 class Org:
     """Everything that the API and the control methods work on. Hold `lock` while using it."""
 
-    def __init__(self, clock: Clock, kinds: Mapping[str, ObjectType], tables: Mapping[str, Table], options: Options) -> None:
+    def __init__(
+        self, clock: Clock, kinds: Mapping[str, ObjectType], tables: Mapping[str, Table], options: Options
+    ) -> None:
         """Put an org together; credentials are new ones each time."""
         self.lock = threading.RLock()
         self.clock = clock
@@ -68,6 +70,7 @@ class Org:
         self.cursors = Cursors(clock)
         self.log: list[LoggedCall] = []
         self.schema_changed = clock.seconds()
+        self.between: list[tuple[int, Callable[[], object]]] = []
 
     @property
     def today(self) -> date:
@@ -80,6 +83,14 @@ class Org:
         for table in self.tables.values():
             table.settle(now)
         self.jobs.settle(self)
+
+    def between_subrequests(self, position: int) -> None:
+        """Do what a test wants done just before the subrequest of that position of the next composite call."""
+        due = [action for at, action in self.between if at == position]
+        self.between = [(at, action) for at, action in self.between if at != position]
+        for action in due:
+            action()
+        self.settle()
 
     def kind(self, name: str) -> ObjectType | None:
         """A visible object by name, without case."""

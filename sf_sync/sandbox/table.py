@@ -110,7 +110,9 @@ class Table:
         newest = waiting[-1] if waiting else self._current[rank]
         return None if newest == GONE else newest
 
-    def _write(self, values: Mapping[str, bytes], base: int | None, rank: int, visible_at: float | None) -> None:
+    def _write(
+        self, values: Mapping[str, bytes], base: int | None, rank: int, visible_at: float | None
+    ) -> None:
         slot = self._size()
         for name, column in self.columns.items():
             cell = values.get(name)

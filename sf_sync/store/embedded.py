@@ -65,6 +65,8 @@ PORT_TRIES = 5
 LOG_LIMIT_BYTES = 10_000_000
 TAIL_LINES = 12
 
+# The programs may be built without TLS, and a PGSSLMODE that is meant for other servers must not ask for it.
+_LOCAL = (("sslmode", "disable"),)
 _PORT_TAKEN = "could not create any TCP/IP sockets"
 _LEFTOVERS = "pre-existing shared memory block"
 
@@ -298,7 +300,7 @@ def _stop(home: ServerHome) -> bool:
 
 def _server(home: ServerHome, found: _Postmaster, login: Login) -> Server:
     return Server(
-        url=DatabaseUrl("postgres", "127.0.0.1", found.port, "postgres", login.password or None),
+        url=DatabaseUrl("postgres", "127.0.0.1", found.port, "postgres", login.password or None, _LOCAL),
         socket_url=DatabaseUrl("postgres", str(found.socket_dir), found.port, "postgres"),
         data_dir=home.data,
         log=home.log,

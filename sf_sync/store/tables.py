@@ -47,17 +47,40 @@ connections = Table(
     comment="The org behind each connection; another org behind the same settings is refused.",
 )
 
+requests = Table(
+    "requests",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("request_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("organization_id", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    _moment("window_start", nullable=False),
+    _moment("window_end", nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    Column("error", Text),
+    Column("owner", Text, nullable=False),
+    Column("run_id", Text),
+    _moment("created_at", nullable=False, now=True),
+    _moment("finished_at"),
+    comment="A window that somebody asked for. One that is still open is gone on with by the same request.",
+)
+Index("requests_open", requests.c.connection, requests.c.object, requests.c.source, requests.c.created_at)
+
 extracts = Table(
     "extracts",
     metadata,
     Column("connection", Text, primary_key=True),
     Column("extract_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("request_id", UUID(as_uuid=True), nullable=False),
     Column("organization_id", Text, nullable=False),
     Column("object", Text, nullable=False),
     Column("source", Text, nullable=False),
     _moment("window_start", nullable=False),
     _moment("window_end", nullable=False),
-    Column("purpose", Text, nullable=False),
+    Column("id_after", Text, comment="Where one second holds too many rows: only ids above this one …"),
+    Column("id_until", Text, comment="… and up to this one."),
     Column("api", Text, nullable=False),
     Column("operation", Text, nullable=False),
     Column("soql", Text, nullable=False),
@@ -70,11 +93,11 @@ extracts = Table(
     _moment("read_at"),
     Column("reported_rows", BigInteger),
     Column("error", Text),
-    Column("owner", Text, nullable=False),
-    Column("run_id", Text),
-    Column("api_calls", BigInteger, nullable=False, server_default=text("0")),
     _moment("created_at", nullable=False, now=True),
     _moment("finished_at"),
+    ForeignKeyConstraint(
+        ["connection", "request_id"], ["sync.requests.connection", "sync.requests.request_id"], ondelete="CASCADE"
+    ),
     comment="One reading of a window, with everything about it frozen before the job is made.",
 )
 Index("extracts_by_object", extracts.c.connection, extracts.c.object, extracts.c.created_at)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..errors import ApiError
-from ..http import Call, Reply, json_reply
-from ..org import Org
+from sf_sync.sandbox.errors import ApiError
+from sf_sync.sandbox.http import Call, Reply, json_reply
+from sf_sync.sandbox.org import Org
 
 MAX_SUBREQUESTS = 25
 MAX_QUERIES = 5
@@ -23,7 +23,9 @@ def composite(org: Org, call: Call, perform: Perform) -> Reply:
     wanted = _list(body, "compositeRequest")
     queries = sum(_is_query(str(item.get("url", ""))) for item in wanted)
     if queries > MAX_QUERIES:
-        raise ApiError(400, "INVALID_INPUT", f"The limit of {MAX_QUERIES} query or collection subrequests is exceeded")
+        raise ApiError(
+            400, "INVALID_INPUT", f"The limit of {MAX_QUERIES} query or collection subrequests is exceeded"
+        )
     names = [str(item.get("referenceId", "")) for item in wanted]
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9]\w*", name, re.ASCII) or names.count(name) > 1:
@@ -32,7 +34,9 @@ def composite(org: Org, call: Call, perform: Perform) -> Reply:
     known: dict[str, Any] = {}
     for position, item in enumerate(wanted):
         org.between_subrequests(position)
-        inner = _subrequest(call, _resolve(str(item["url"]), known), str(item.get("method", "GET")), item.get("body"))
+        inner = _subrequest(
+            call, _resolve(str(item["url"]), known), str(item.get("method", "GET")), item.get("body")
+        )
         reply = perform(org, inner)
         value = json.loads(reply.data) if reply.data else None
         known[names[position]] = value

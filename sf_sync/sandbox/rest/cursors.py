@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import ids
-from ..clock import Clock
-from ..errors import ApiError
-from ..soql.execute import Selection
+from sf_sync.sandbox import ids
+from sf_sync.sandbox.clock import Clock
+from sf_sync.sandbox.errors import ApiError
+from sf_sync.sandbox.soql.execute import Selection
 
 LIFETIME = 2 * 86_400
 
@@ -29,11 +29,16 @@ class Cursors:
         """None yet."""
         self._clock = clock
         self._open: dict[str, Cursor] = {}
+        self._opened = 0
 
     def open(self, selection: Selection, batch: int) -> Cursor:
-        """Keep a result for later pages."""
-        cursor = Cursor(ids.make("0r8", len(self._open) + 1), selection, batch, self._clock.seconds())
-        self._open[cursor.id] = cursor
+        """Keep a result for later pages, if it has any."""
+        self._opened += 1
+        now = self._clock.seconds()
+        cursor = Cursor(ids.make("0r8", self._opened), selection, batch, now)
+        if len(selection) > batch:
+            self._open = {i: c for i, c in self._open.items() if now - c.opened <= LIFETIME}
+            self._open[cursor.id] = cursor
         return cursor
 
     def find(self, locator: str) -> tuple[Cursor, int]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from ..cells import to_json
-from ..errors import ApiError
-from ..faults import PAGE
-from ..http import Call, Reply, Stream, raw_json
-from ..org import Org
-from ..soql import aggregate, execute
-from ..soql.nodes import Aggregate, Query
-from ..soql.parser import parse
+from sf_sync.sandbox.cells import to_json
+from sf_sync.sandbox.errors import ApiError
+from sf_sync.sandbox.faults import PAGE
+from sf_sync.sandbox.http import Call, Reply, Stream, raw_json
+from sf_sync.sandbox.org import Org
+from sf_sync.sandbox.soql import aggregate, execute
+from sf_sync.sandbox.soql.nodes import Aggregate, Query
+from sf_sync.sandbox.soql.parser import parse
+
 from .cursors import Cursor
 from .records import records
 
@@ -65,18 +66,27 @@ def _page(org: Org, call: Call, cursor: Cursor, offset: int) -> Reply:
     rows = records(cursor.selection, offset, end, call.version)
     opening = json.dumps(head, separators=(",", ":")).encode()[:-1]
     body = opening + b',"records":[' + b",".join(rows) + b"]}"
-    fault = None if call.inner else org.faults.strike(PAGE, call.method, call.path, cursor.selection.kind.name)
+    fault = (
+        None if call.inner else org.faults.strike(PAGE, call.method, call.path, cursor.selection.kind.name)
+    )
     if fault is None or fault.kind not in ("truncated_page", "slow_page", "locator_expired_400"):
         return raw_json(body)
     if fault.kind == "locator_expired_400":
         raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-    stream = Stream(lambda: iter([body]), fault.kind == "truncated_page", fault.values.get("bytes_per_second"))
+    stream = Stream(
+        lambda: iter([body]), fault.kind == "truncated_page", fault.values.get("bytes_per_second")
+    )
     return Reply(200, stream, {"Content-Type": "application/json;charset=UTF-8"})
 
 
 def _aggregate(org: Org, parsed: Query, everything: bool) -> Reply:
     first = parsed.select[0]
-    if isinstance(first, Aggregate) and first.path is None and first.function == "COUNT" and not parsed.group_by:
+    if (
+        isinstance(first, Aggregate)
+        and first.path is None
+        and first.function == "COUNT"
+        and not parsed.group_by
+    ):
         total = aggregate.count(parsed, org.kinds, org.tables, everything, org.today)
         return raw_json(json.dumps({"totalSize": total, "done": True, "records": []}).encode())
     names, types, rows = aggregate.rows(parsed, org.kinds, org.tables, everything, org.today)

@@ -6,11 +6,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..cells import NULL, to_json
-from ..soql.execute import Selection
-from ..soql.resolve import Column
+from sf_sync.sandbox.cells import NULL, to_json
+from sf_sync.sandbox.soql.execute import Selection
+from sf_sync.sandbox.soql.resolve import Column
 
-ADDRESS_KEYS = ("city", "country", "geocodeAccuracy", "latitude", "longitude", "postalCode", "state", "street")
+ADDRESS_KEYS = (
+    "city",
+    "country",
+    "geocodeAccuracy",
+    "latitude",
+    "longitude",
+    "postalCode",
+    "state",
+    "street",
+)
 
 
 @dataclass

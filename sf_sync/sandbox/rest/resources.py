@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from ..describe import describe_global, describe_object, flags
-from ..errors import ApiError, not_found
-from ..http import Call, Reply, json_reply, raw_json
-from ..org import RELEASES, Org
-from ..schema import ObjectType
-from ..soql import execute
-from ..soql.parser import parse
+from sf_sync.sandbox.describe import describe_global, describe_object, flags
+from sf_sync.sandbox.errors import ApiError, not_found
+from sf_sync.sandbox.http import Call, Reply, json_reply, raw_json
+from sf_sync.sandbox.org import RELEASES, Org
+from sf_sync.sandbox.schema import ObjectType
+from sf_sync.sandbox.soql import execute
+from sf_sync.sandbox.soql.parser import parse
+
 from .records import records
 
 RESOURCES = ("tooling", "metadata", "eclair", "sobjects", "search", "query", "queryAll", "limits", "jobs",

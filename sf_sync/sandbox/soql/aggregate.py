@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from ..cells import NULL, NUMERIC, cell_text, java_double, text_cell
-from ..describe import aggregatable, groupable
-from ..schema import ObjectType, make_field
-from ..table import Table
+from sf_sync.sandbox.cells import NULL, NUMERIC, cell_text, java_double, text_cell
+from sf_sync.sandbox.describe import aggregatable, groupable
+from sf_sync.sandbox.schema import ObjectType, make_field
+from sf_sync.sandbox.table import Table
+
 from . import execute
 from .filter import ID_TYPES, number_of
 from .nodes import Aggregate, Path, Query
@@ -18,7 +19,9 @@ AGGREGATE_ROWS = 2_000
 COUNT_FIELD = make_field("expr", "int")
 
 
-def count(query: Query, kinds: Mapping[str, ObjectType], tables: Mapping[str, Table], everything: bool, today: date) -> int:
+def count(
+    query: Query, kinds: Mapping[str, ObjectType], tables: Mapping[str, Table], everything: bool, today: date
+) -> int:
     """The answer of `SELECT COUNT() FROM …`."""
     scope = execute.check(query, kinds, tables, today)
     return len(execute.Reader(tables, scope, everything, today).slots())
@@ -86,7 +89,9 @@ def _aggregate(
         if item.function == "COUNT":
             out.append(text_cell(str(len(some))))
         elif item.function == "COUNT_DISTINCT":
-            out.append(text_cell(str(len({c if field.type in ID_TYPES else cell_text(c).casefold() for c in some}))))
+            out.append(
+                text_cell(str(len({c if field.type in ID_TYPES else cell_text(c).casefold() for c in some})))
+            )
         elif not some:
             out.append(NULL)
         elif item.function in ("MIN", "MAX"):

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ..cells import NULL, NUMERIC, cell_text, text_cell
-from ..describe import sortable
-from ..errors import ApiError, framed
-from ..schema import Field, ObjectType, make_field
-from ..table import Table, take
+from sf_sync.sandbox.cells import NULL, NUMERIC, cell_text, text_cell
+from sf_sync.sandbox.describe import sortable
+from sf_sync.sandbox.errors import ApiError, framed
+from sf_sync.sandbox.schema import Field, ObjectType, make_field
+from sf_sync.sandbox.table import Table, take
+
 from . import filter as where
 from .nodes import Aggregate, Child, FieldsOf, Order, Path, Query, TypeOf
 from .resolve import Column, Scope, check_aggregates
@@ -116,7 +117,9 @@ class Reader:
         cells = dict(zip(slots, self.column(column, slots), strict=True))
         nulls = [s for s in slots if cells[s] == NULL]
         key = sort_key(column.field)
-        rest = sorted((s for s in slots if cells[s] != NULL), key=lambda s: key(cells[s]), reverse=item.descending)
+        rest = sorted(
+            (s for s in slots if cells[s] != NULL), key=lambda s: key(cells[s]), reverse=item.descending
+        )
         return nulls + rest if item.nulls_first else rest + nulls
 
 
@@ -126,7 +129,7 @@ def sort_key(field: Field) -> Callable[[bytes], str | float | bytes]:
         return where.number_of
     if field.type in where.ID_TYPES | where.UNQUOTED:
         return lambda cell: cell
-    return lambda cell: cell_text(cell).casefold()
+    return where.folded
 
 
 def expand(scope: Scope) -> tuple[Column, ...]:

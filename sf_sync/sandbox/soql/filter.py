@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Protocol
+from typing import Any, Protocol
 
-from .. import ids
-from ..cells import FALSE, NULL, NUMERIC, TRUE, cell_text, datetime_text, text_cell
-from ..describe import filterable
-from ..errors import ApiError, framed
-from ..schema import Field
+from sf_sync.sandbox import ids
+from sf_sync.sandbox.cells import FALSE, NULL, NUMERIC, TRUE, cell_text, datetime_text, text_cell
+from sf_sync.sandbox.describe import filterable
+from sf_sync.sandbox.errors import ApiError, framed
+from sf_sync.sandbox.schema import Field
+
 from .dates import day_range
 from .lexer import like_pattern, unescape
 from .nodes import And, Comparison, Condition, Literal, Membership, Not, Or, Path, Query
@@ -140,7 +141,9 @@ def _moment(literal: Literal, scope: Scope) -> datetime:
     try:
         moment = datetime.fromisoformat(literal.text.upper())
     except ValueError:
-        raise framed("MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}") from None
+        raise framed(
+            "MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}"
+        ) from None
     return moment.astimezone(UTC)
 
 
@@ -148,7 +151,9 @@ def _day(literal: Literal, scope: Scope) -> date:
     try:
         return date.fromisoformat(literal.text)
     except ValueError:
-        raise framed("MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}") from None
+        raise framed(
+            "MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}"
+        ) from None
 
 
 def _comparison_test(condition: Comparison, field: Field, scope: Scope, rows: Rows) -> Test:
@@ -169,16 +174,20 @@ def _comparison_test(condition: Comparison, field: Field, scope: Scope, rows: Ro
 
 
 def _order_test(operator: str, cell: bytes, field: Field) -> Test:
-    key: Callable[[bytes], float | str]
-    key = number_of if field.type in NUMERIC else lambda c: cell_text(c).casefold()
+    key: Callable[[bytes], Any] = number_of if field.type in NUMERIC else folded
     bound = key(cell)
     tests: dict[str, Test] = {
-        "<": lambda c: c != NULL and key(c) < bound,  # type: ignore[operator]
-        "<=": lambda c: c != NULL and key(c) <= bound,  # type: ignore[operator]
-        ">": lambda c: c != NULL and key(c) > bound,  # type: ignore[operator]
-        ">=": lambda c: c != NULL and key(c) >= bound,  # type: ignore[operator]
+        "<": lambda c: c != NULL and key(c) < bound,
+        "<=": lambda c: c != NULL and key(c) <= bound,
+        ">": lambda c: c != NULL and key(c) > bound,
+        ">=": lambda c: c != NULL and key(c) >= bound,
     }
     return tests[operator]
+
+
+def folded(cell: bytes) -> str:
+    """The text in a cell, without case: how SOQL compares texts."""
+    return cell_text(cell).casefold()
 
 
 def number_of(cell: bytes) -> float:
@@ -197,8 +206,8 @@ def _equality_test(cells: set[bytes], field: Field) -> Test:
         return cells.__contains__
     if field.type == "boolean":
         return lambda c: (c if c == TRUE else FALSE) in cells
-    texts = {cell_text(c).casefold() for c in cells}
-    return lambda c: cell_text(c).casefold() in texts
+    texts = {folded(c) for c in cells}
+    return lambda c: folded(c) in texts
 
 
 def _like_test(literal: Literal, field: Field, path: Path, scope: Scope) -> Test:
@@ -212,7 +221,9 @@ def _relative_test(
     operator: str, literal: Literal, field: Field, path: Path, scope: Scope, today: date
 ) -> Test:  # fmt: skip
     if field.type not in ("date", "datetime"):
-        raise scope.refuse(path, f"value of filter criterion for field '{path.text}' must be of type {field.type}")
+        raise scope.refuse(
+            path, f"value of filter criterion for field '{path.text}' must be of type {field.type}"
+        )
     start_day, end_day = day_range(literal.text, literal.number, today)
     if field.type == "date":
         start, end = text_cell(start_day.isoformat()), text_cell(end_day.isoformat())
@@ -237,7 +248,9 @@ def _membership_test(condition: Membership, field: Field, scope: Scope, rows: Ro
     operator, options, path = condition.operator, condition.options, condition.path
     if isinstance(options, Query):
         if field.type not in ID_TYPES:
-            raise ApiError(400, "MALFORMED_QUERY", f"The left operand '{path.text}' cannot be used in a semi join")
+            raise ApiError(
+                400, "MALFORMED_QUERY", f"The left operand '{path.text}' cannot be used in a semi join"
+            )
         inner = rows.subquery_cells(options)
         return inner.__contains__ if operator == "IN" else lambda c: c not in inner
     cells = {_literal_cell(option, field, path, scope) for option in options}

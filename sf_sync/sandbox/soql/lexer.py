@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import ApiError, malformed
+from sf_sync.sandbox.errors import ApiError, malformed
 
 MAX_QUERY = 100_000
 MAX_LITERAL = 4_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ApiError, malformed
+from sf_sync.sandbox.errors import ApiError, malformed
+
 from .lexer import Token, tokenize
 from .nodes import (
     Aggregate,
@@ -25,11 +26,15 @@ from .nodes import (
 )
 
 AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"})
-RESERVED = frozenset({"WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "FROM", "WITH", "FOR", "USING", "ALL"})
+RESERVED = frozenset(
+    {"WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "FROM", "WITH", "FOR", "USING", "ALL"}
+)
 _RELATIVE = re.compile(
     r"YESTERDAY|TODAY|TOMORROW|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|QUARTER|YEAR)|(?:LAST|NEXT)_90_DAYS"
 )
-_RELATIVE_N = re.compile(r"(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)|N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO")
+_RELATIVE_N = re.compile(
+    r"(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)|N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO"
+)
 MAX_OFFSET = 2_000
 
 
@@ -119,7 +124,16 @@ class _Parser:
         if offset is not None and offset > MAX_OFFSET:
             raise ApiError(400, "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
         return Query(
-            self.text, tuple(select), entity, alias, where, tuple(group_by), tuple(order_by), limit, offset, offset_at
+            self.text,
+            tuple(select),
+            entity,
+            alias,
+            where,
+            tuple(group_by),
+            tuple(order_by),
+            limit,
+            offset,
+            offset_at,
         )
 
     def paths(self) -> list[Path]:

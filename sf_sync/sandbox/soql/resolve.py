@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import ApiError, framed, no_such_column, no_such_object
-from ..schema import Field, ObjectType, make_field
+from sf_sync.sandbox.errors import ApiError, framed, no_such_column, no_such_object
+from sf_sync.sandbox.schema import Field, ObjectType, make_field
+
 from .nodes import Aggregate, Path, Query
 
 MAX_DEPTH = 5
@@ -58,7 +59,9 @@ class Scope:
             parts = parts[1:]
         *relationships, name = parts
         if len(relationships) > MAX_DEPTH:
-            raise framed("INVALID_FIELD", self.query.text, path.at, "maximum depth of relationship path exceeded")
+            raise framed(
+                "INVALID_FIELD", self.query.text, path.at, "maximum depth of relationship path exceeded"
+            )
         kind: ObjectType | None = self.kind
         chain: list[Field] = []
         for relationship in relationships:

@@ -1,0 +1,122 @@
+#!/bin/sh
+# Prepares .venv from requirements.lock, or does nothing where it is ready. Uses the network only to install.
+# PYTHON names the Python to use; without it the first one on PATH that will do is taken.
+set -eu
+cd "$(dirname "$0")/.."
+
+OLDEST=11 # of Python 3
+NEWEST=13
+VENV=.venv
+STAMP=$VENV/sf-sync.stamp
+UNFINISHED=$VENV/sf-sync.unfinished
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+# "ready 3.12.1 /usr/bin/python3.12", or the reason why a Python won't do; nothing where it doesn't even run.
+ask() {
+    "$@" - 2>/dev/null <<PYTHON || true
+import sys
+version = ".".join(map(str, sys.version_info[:3]))
+if not (3, $OLDEST) <= sys.version_info[:2] <= (3, $NEWEST):
+    print(f"it is Python {version}")
+else:
+    try:
+        import ensurepip, venv
+    except ImportError as error:
+        print(f"its module {error.name} is missing (on Debian and Ubuntu: apt install python3.{sys.version_info[1]}-venv)")
+    else:
+        print("ready", version, sys.executable)
+PYTHON
+}
+
+find_python() {
+    reasons=
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+        path=$(command -v "$candidate") || continue
+        answer=$(ask "$path")
+        case $answer in
+        "ready "*)
+            found=$path
+            return
+            ;;
+        *) reasons="$reasons $candidate was tried: ${answer:-it does not run}." ;;
+        esac
+    done
+    fail "sf_sync needs Python 3.$OLDEST to 3.$NEWEST with its venv module.${reasons:- ${PYTHON:-python3} was not found.}" \
+        "Install one, or name it: make setup PYTHON=/path/to/python3.$NEWEST"
+}
+
+# What the environment was made from; a checkout that was moved needs new scripts.
+inputs() {
+    echo "$(pwd) $(venv_version) $(cksum <requirements.lock) $(cksum <pyproject.toml)"
+}
+
+venv_version() {
+    "$VENV/bin/python" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo none
+}
+
+wanted_version() {
+    "$PYTHON" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo unknown
+}
+
+# A package index that pip was told to use is meant for every installer; uv doesn't read pip's files.
+pip_index() {
+    for key in :env:.index-url global.index-url install.index-url; do
+        "$VENV/bin/python" -m pip config get "$key" 2>/dev/null && return
+    done
+    return 0
+}
+
+version=$(venv_version)
+case $version in
+3.1[123].*) ;;
+*) version=none ;;
+esac
+if [ -n "${PYTHON:-}" ] && [ "$version" != "$(wanted_version)" ]; then
+    version=none
+fi
+if [ "$version" != none ] && [ -e $STAMP ] && [ "$(cat $STAMP)" = "$(inputs)" ]; then
+    exit 0
+fi
+
+if [ "$version" = none ] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+    find_python
+    rm -rf $VENV
+    said=$("$found" -m venv $VENV 2>&1) || {
+        rm -rf $VENV
+        fail "$found could not make an environment in $VENV: $(echo "$said" | tail -n 1)"
+    }
+fi
+
+rm -f $STAMP
+# After a setup that was broken off, a package may look installed and lack files.
+again=
+[ ! -e $UNFINISHED ] || again=--reinstall
+touch $UNFINISHED
+
+export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 PIP_USER=0
+if [ "$($VENV/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)" ]; then
+    sed -n '/^uv==/,/[^\\]$/p' requirements.lock >$VENV/uv.txt
+    $VENV/bin/python -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
+        --only-binary :all: --no-deps --require-hashes -r $VENV/uv.txt ||
+        fail "uv could not be installed; see pip's message above. Behind a proxy or a mirror, set it up for pip first"
+fi
+
+index=$(pip_index)
+[ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}
+# shellcheck disable=SC2174  # only the last folder's permissions matter to nobody
+mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || export UV_NO_CACHE=1
+
+echo "setup: installing the packages of requirements.lock into $VENV (the first time about 300 MB)"
+uv() {
+    $VENV/bin/uv --quiet pip install --python $VENV/bin/python $again "$@" ||
+        fail "the packages could not be installed; see uv's message above, and run make setup again"
+}
+uv --require-hashes --no-build -r requirements.lock
+uv --no-deps --offline -e .
+rm -f $UNFINISHED
+inputs >$STAMP

@@ -1,0 +1,107 @@
+"""The dbt project: where it is, its connection as environment variables, and running dbt. Knows nothing of Dagster."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sf_sync.store.urls import DatabaseUrl
+
+PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+TARGET = PROJECT / "target"
+MANIFEST = TARGET / "manifest.json"
+
+# What `dbt parse` leaves behind that later commands use.
+PARSED = ("partial_parse.msgpack", "manifest.json")
+
+# profiles.yml reads these; dbt hides the values of variables that begin with DBT_ENV_SECRET_.
+VARIABLES = {
+    "host": "SF_SYNC_DBT_HOST",
+    "port": "SF_SYNC_DBT_PORT",
+    "user": "SF_SYNC_DBT_USER",
+    "password": "DBT_ENV_SECRET_SF_SYNC_PASSWORD",
+    "dbname": "SF_SYNC_DBT_DATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslrootcert": "PGSSLROOTCERT",
+}
+
+
+class DbtError(Exception):
+    """dbt can't be run or has failed; the message holds what it said."""
+
+
+def environment(url: DatabaseUrl) -> dict[str, str]:
+    """The variables by which profiles.yml and libpq find a database."""
+    profile = url.dbt_profile()
+    return {variable: str(profile[name]) for name, variable in VARIABLES.items() if name in profile}
+
+
+def program() -> str:
+    """The dbt of this Python. Raises DbtError where it isn't installed."""
+    found = shutil.which("dbt", path=str(Path(sys.executable).parent)) or shutil.which("dbt")
+    if found is None:
+        raise DbtError(f"dbt is not installed beside {sys.executable}; run `make setup`")
+    return found
+
+
+def parse_project() -> Path:
+    """Write the manifest that the Dagster definitions are loaded from. Raises DbtError with dbt's own words.
+
+    Needs neither a database nor the network.
+    """
+    TARGET.mkdir(exist_ok=True)
+    # Elsewhere first: a process that loads the definitions meanwhile must not read half a file.
+    with tempfile.TemporaryDirectory(prefix="parse-", dir=TARGET) as folder:
+        for name in PARSED[:1]:
+            if (TARGET / name).exists():
+                shutil.copy(TARGET / name, folder)
+        done = subprocess.run(
+            [program(), "--quiet", "--no-use-colors", "parse", *_places(Path(folder))],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            raise DbtError(f"dbt parse of {PROJECT} failed:\n{done.stdout.strip()}")
+        for name in PARSED:
+            Path(folder, name).replace(TARGET / name)
+    return MANIFEST
+
+
+def ensure_manifest() -> Path:
+    """Parse the project where the manifest is missing or older than a file that it was made from. Raises DbtError."""
+    try:
+        made = MANIFEST.stat().st_mtime
+    except FileNotFoundError:
+        return parse_project()
+    sources = (
+        path
+        for path in PROJECT.rglob("*")
+        if path.is_file() and path.relative_to(PROJECT).parts[0] not in {"target", "logs"}
+    )
+    return parse_project() if any(path.stat().st_mtime > made for path in sources) else MANIFEST
+
+
+def run(arguments: Sequence[str], url: DatabaseUrl) -> int:
+    """Run a dbt command on a database, in this terminal; returns its exit code."""
+    command = [program(), *arguments, *_places(TARGET)]
+    return subprocess.run(command, env={**os.environ, **environment(url)}, check=False).returncode
+
+
+def _places(target: Path) -> list[str]:
+    return [
+        *("--project-dir", str(PROJECT)),
+        *("--profiles-dir", str(PROJECT)),
+        *("--target-path", str(target)),
+        *("--log-path", str(PROJECT / "logs")),
+    ]

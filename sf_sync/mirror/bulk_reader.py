@@ -1,0 +1,67 @@
+"""Pages of an extract by Bulk API 2.0: one after the other by locator, or several at once by `resultPages`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from sf_sync.mirror.ledger import Extract
+from sf_sync.mirror.reader import FIRST, Begun, NotProved, Page
+from sf_sync.salesforce import bulk
+from sf_sync.salesforce.rest import Operation
+from sf_sync.salesforce.session import OrgSession
+
+
+class BulkReader:
+    """Reads an extract's job, each page with the locator that the one before gave."""
+
+    def __init__(
+        self, session: OrgSession, extract: Extract, *, on_poll: Callable[[], None] = lambda: None
+    ) -> None:
+        self._session = session
+        self._extract = extract
+        self._on_poll = on_poll
+        self._job_id = extract.job_id
+        self._job_rows: int | None = extract.reported_rows
+
+    def begin(self) -> Begun:
+        operation: Operation = "queryAll" if self._extract.operation == "queryAll" else "query"
+        job = bulk.create(self._session, self._extract.soql, operation=operation)
+        self._job_id = job.id
+        return Begun(job.id, job.server_time)
+
+    def wait(self) -> int | None:
+        job = bulk.wait(
+            self._session, self._known_job(), version=self._extract.api_version, on_poll=self._on_poll
+        )
+        self._job_rows = job.rows
+        return job.rows
+
+    def page(self, locator: str) -> AbstractContextManager[Page]:
+        return self._serial(locator)
+
+    def prove(self, rows_read: int) -> None:
+        if self._job_rows is not None and rows_read != self._job_rows:
+            raise NotProved(
+                f"query job {self._job_id}: the org processed {self._job_rows} rows and its pages held {rows_read}; "
+                f"window {self._extract.window} is not credited, run it again"
+            )
+
+    def close(self) -> None:
+        """Nothing is fetched ahead."""
+
+    @contextmanager
+    def _serial(self, locator: str) -> Iterator[Page]:
+        with bulk.results(
+            self._session,
+            self._known_job(),
+            version=self._extract.api_version,
+            locator=None if locator == FIRST else locator,
+            max_records=self._extract.max_records,
+        ) as page:
+            yield Page(page.next_locator, page.declared_rows, page.chunks)
+
+    def _known_job(self) -> str:
+        if self._job_id is None:
+            raise AssertionError(f"extract {self._extract.extract_id} has no job yet")
+        return self._job_id

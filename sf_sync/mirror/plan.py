@@ -1,0 +1,113 @@
+"""How a window is read: in how many parts, by which API, with which query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sf_sync.catalog.columns import Shape
+from sf_sync.catalog.definition import CatalogError, ObjectDefinition
+from sf_sync.mirror.ledger import IdRange, Part
+from sf_sync.mirror.rest_reader import fits_an_address
+from sf_sync.mirror.window import Window
+from sf_sync.salesforce import rest, soql
+from sf_sync.salesforce.errors import QueryTooLarge
+from sf_sync.salesforce.record_id import between
+from sf_sync.salesforce.rest import Operation
+from sf_sync.salesforce.session import OrgSession
+
+REST_ROWS = 2_000  # up to one REST page, a job costs more calls and time than it saves
+PART_ROWS = 2_000_000  # larger jobs run into the org's own time-outs and 1 GB result files
+
+# Refused by Bulk whatever the org's release (protocol page, section 4.8); others show at run time.
+NOT_IN_BULK = frozenset({"TaskWhoRelation", "EventWhoRelation"})
+
+
+def operation(shape: Shape) -> Operation:
+    """queryAll wherever deleted or archived rows would hide from query (trap A1)."""
+    return "queryAll" if {"IsDeleted", "IsArchived"} & set(shape.fields) else "query"
+
+
+def condition(shape: Shape, part: Part) -> str:
+    """The WHERE clause of a part."""
+    where = soql.window_condition(shape.cursor, part.window.start, part.window.end)
+    if part.ids is None:
+        return where
+    return f"{where} AND Id > {soql.literal(part.ids.after)} AND Id <= {soql.literal(part.ids.until)}"
+
+
+def statement(shape: Shape, part: Part) -> str:
+    """The query of a part."""
+    return soql.select(shape.fields, shape.sobject, condition(shape, part))
+
+
+def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: str | None) -> str:
+    """`bulk` or `rest`. Raises CatalogError where neither can read the object."""
+    only_rest = forced == "rest" or definition.api == "rest" or shape.sobject in NOT_IN_BULK
+    short = fits_an_address(statement(shape, part))
+    if only_rest and not short:
+        raise CatalogError(
+            f"{definition.name}: {shape.sobject} can be read by REST only, and its {len(shape.fields)} fields make "
+            "the address longer than the org takes; name fewer in `fields.include`"
+        )
+    if only_rest:
+        return "rest"
+    few = part.expected is not None and part.expected <= REST_ROWS
+    return "rest" if few and short and definition.api == "auto" else "bulk"
+
+
+def parts(session: OrgSession, shape: Shape, window: Window, *, most_rows: int = PART_ROWS) -> Iterator[Part]:
+    """The window in parts of at most that many rows, oldest first; one call where it is one part."""
+    part = counted(session, shape, Part(window))
+    yield from _within(session, shape, part, most_rows)
+
+
+def counted(session: OrgSession, shape: Shape, part: Part) -> Part:
+    """The part with its number of rows in the org now; without, where the org can't count so many."""
+    try:
+        rows = rest.count(session, shape.sobject, condition(shape, part), operation=operation(shape))
+    except QueryTooLarge:
+        return Part(part.window, part.ids, None)
+    return Part(part.window, part.ids, rows)
+
+
+def halves(session: OrgSession, shape: Shape, part: Part) -> tuple[Part, Part]:
+    """Two smaller parts: by time down to a second, then by id. Raises QueryTooLarge where a single id is left."""
+    if part.window.seconds > 1:
+        first, second = part.window.halves()
+        return counted(session, shape, Part(first)), counted(session, shape, Part(second))
+    ids = part.ids or _id_range(session, shape, part)
+    middle = between(ids.after, ids.until)
+    if middle is None:
+        raise QueryTooLarge(
+            f"{shape.sobject}: even the rows of {part.window} between ids {ids.after} and {ids.until} are too many"
+        )
+    lower, upper = IdRange(ids.after, middle), IdRange(middle, ids.until)
+    return (
+        counted(session, shape, Part(part.window, lower)),
+        counted(session, shape, Part(part.window, upper)),
+    )
+
+
+def _within(session: OrgSession, shape: Shape, part: Part, most_rows: int) -> Iterator[Part]:
+    if part.expected is not None and part.expected <= most_rows:
+        yield part
+        return
+    for half in halves(session, shape, part):
+        yield from _within(session, shape, half, most_rows)
+
+
+def _id_range(session: OrgSession, shape: Shape, part: Part) -> IdRange:
+    """All ids of a part, by two queries for one row each."""
+    where = condition(shape, part)
+    ends = [
+        rest.query(
+            session,
+            f"SELECT Id FROM {shape.sobject} WHERE {where} ORDER BY Id {order} LIMIT 1",  # noqa: S608
+            f"finding the {word} id of {shape.sobject}",
+            operation=operation(shape),
+        ).records
+        for order, word in (("ASC", "first"), ("DESC", "last"))
+    ]
+    if not all(ends):
+        return IdRange("000000000000000", "000000000000000")
+    return IdRange("000000000000000", str(ends[1][0]["Id"]))

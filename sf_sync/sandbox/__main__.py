@@ -1,0 +1,87 @@
+"""`python -m sf_sync.sandbox`: run a local org until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+from .server import LocalOrg
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sf_sync.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="HTTP port on 127.0.0.1 (0: a free one)")
+    parser.add_argument(
+        "--https-port", type=int, default=None, help="HTTPS port (0: a free one; left out: no HTTPS)"
+    )
+    parser.add_argument(
+        "--tls-dir", type=Path, default=None, help="folder for the authority and the server's key"
+    )
+    parser.add_argument(
+        "--state-file", type=Path, default=None, help="where addresses and credentials are written"
+    )
+    parser.add_argument("--contacts", type=int, default=0)
+    parser.add_argument("--accounts", type=int, default=0)
+    parser.add_argument("--users", type=int, default=0)
+    parser.add_argument("--days", type=int, default=30, help="how far back the records changed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--job-seconds", type=float, default=2.0, help="how long a query job takes")
+    parser.add_argument(
+        "--page-rows", type=int, default=50_000, help="rows of a result page that nobody asked for"
+    )
+    parser.add_argument("--daily-api-requests", type=int, default=100_000)
+    return parser.parse_args(given)
+
+
+def main(given: list[str] | None = None) -> int:
+    """Listen, say where, wait for SIGTERM or SIGINT."""
+    arguments = _arguments(given)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    org = LocalOrg(
+        arguments.contacts,
+        arguments.days,
+        arguments.seed,
+        accounts=arguments.accounts,
+        users=arguments.users,
+        https=arguments.https_port is not None,
+        port=arguments.port,
+        https_port=arguments.https_port or 0,
+        tls_dir=arguments.tls_dir,
+        job_seconds=arguments.job_seconds,
+        page_rows=arguments.page_rows,
+        limits={"DailyApiRequests": arguments.daily_api_requests},
+    )
+    with org:
+        if arguments.state_file is not None:
+            write_state(arguments.state_file, org)
+        print(f"local org: {org.url} {org.https_url}".rstrip(), flush=True)
+        stop.wait()
+    return 0
+
+
+def write_state(path: Path, org: LocalOrg) -> None:
+    """Write the state file at once or not at all, for its owner only."""
+    state = {
+        "http": org.url,
+        "https": org.https_url or None,
+        "ca": org.ca_file or None,
+        "client_id": org.client_id,
+        "client_secret": org.client_secret,
+        "control_token": org.control_token,
+        "pid": os.getpid(),
+    }
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w") as file:
+        json.dump(state, file, indent=2)
+    os.replace(name, path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

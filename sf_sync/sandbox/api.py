@@ -1,0 +1,169 @@
+"""The door of the org: token endpoint, versions, then every REST call with its checks, counts and faults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
+
+from .auth import OAuthError
+from .bulk import resources as bulk
+from .errors import ApiError, not_found
+from .faults import REQUEST, Fault
+from .http import Call, Reply, error_reply, json_reply
+from .limits import API
+from .org import RELEASES, LoggedCall, Org
+from .rest import composite, query, resources
+
+Handler = Callable[..., Reply]
+_NAME = r"([A-Za-z]\w*)"
+_RECORD = r"([A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?)"
+_ROUTES: list[tuple[str, dict[str, Handler]]] = [
+    ("", {"GET": resources.root}),
+    ("/limits", {"GET": resources.limits}),
+    ("/sobjects", {"GET": resources.sobjects}),
+    (f"/sobjects/{_NAME}", {"GET": resources.basic}),
+    (f"/sobjects/{_NAME}/describe", {"GET": resources.describe}),
+    (f"/sobjects/{_NAME}/{_RECORD}", {"GET": resources.record}),
+    ("/query", {"GET": query.query}),
+    ("/queryall", {"GET": query.query_all}),
+    (r"/query(?:all)?/([A-Za-z0-9]{15,18}-\d+)", {"GET": query.query_more}),
+    ("/jobs/query", {"POST": bulk.create, "GET": bulk.show_all}),
+    (f"/jobs/query/{_RECORD}", {"GET": bulk.show, "PATCH": bulk.change, "DELETE": bulk.delete}),
+    (f"/jobs/query/{_RECORD}/results", {"GET": bulk.read_results}),
+    (f"/jobs/query/{_RECORD}/resultpages", {"GET": bulk.read_result_pages}),
+    ("/composite", {"POST": lambda org, call: composite.composite(org, call, perform)}),
+    ("/composite/batch", {"POST": lambda org, call: composite.batch(org, call, perform)}),
+]
+ROUTES = [(re.compile(path, re.IGNORECASE), handlers) for path, handlers in _ROUTES]
+_VERSIONED = re.compile(r"/services/data/v(\d+\.\d)(/.*)?", re.IGNORECASE)
+LAST_RETIRED = 30.0
+
+
+def answer(org: Org, call: Call) -> Reply:
+    """Answer one call. Time-dependent things happen first, so that the call sees the org as it is now."""
+    with org.lock:
+        org.settle()
+        path = call.path.rstrip("/").lower()
+        if path == "/services/data":
+            return resources.versions()
+        if path == "/services/oauth2/token":
+            return _token(org, call)
+        return _checked(org, call)
+
+
+def _token(org: Org, call: Call) -> Reply:
+    fault = org.faults.strike(REQUEST, call.method, call.path)
+    if fault is not None:
+        return _strike(org, call, fault)
+    form = dict(parse_qsl(call.body.decode(errors="replace"))) | dict(call.params)
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    try:
+        body = org.auth.issue(
+            form, call.headers.get("authorization", ""), call.headers.get("host", ""), call.base
+        )
+    except OAuthError as error:
+        refusal = {"error": error.error, "error_description": error.description}
+        return json_reply(refusal, error.status, headers)
+    return json_reply(body, headers=headers)
+
+
+def _checked(org: Org, call: Call) -> Reply:
+    match = _VERSIONED.fullmatch(call.path)
+    if match is None:
+        return error_reply(not_found())
+    if float(match[1]) <= LAST_RETIRED:
+        text = f"API version {match[1]} is no longer supported"
+        return error_reply(ApiError(410, "UNSUPPORTED_API_VERSION", text))
+    if match[1] not in RELEASES:
+        return error_reply(not_found())
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    if not token or scheme.lower() not in ("bearer", "oauth"):
+        return error_reply(ApiError(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"))
+    user = org.auth.user_of(token)
+    if user is None:
+        return error_reply(_expired())
+    fault = org.faults.strike(REQUEST, call.method, call.path, _entity(org, call.path))
+    if fault is not None:
+        org.log.append(_logged(org, call, fault_status(fault), 0))
+        return _strike(org, call, fault)
+    if org.limits.remaining(API) <= 0:
+        org.log.append(_logged(org, call, 403, 0))
+        return _with_usage(org, error_reply(_limit_reached()))
+    org.limits.use(API)
+    before = org.limits.used(API)
+    reply = perform(org, replace(call, user=user))
+    counted = 1 + org.limits.used(API) - before
+    org.log.append(_logged(org, call, reply.status, counted))
+    return _with_usage(org, reply)
+
+
+def perform(org: Org, call: Call) -> Reply:
+    """Find the resource and let it answer; composite subrequests come here too."""
+    match = _VERSIONED.fullmatch(call.path)
+    if match is None or match[1] not in RELEASES:
+        return error_reply(not_found())
+    path = (match[2] or "").rstrip("/")
+    for pattern, handlers in ROUTES:
+        found = pattern.fullmatch(path)
+        if found is not None:
+            handler = handlers.get(call.method)
+            if handler is None:
+                allowed = ", ".join(sorted(handlers))
+                text = f"HTTP Method '{call.method}' not allowed. Allowed are {allowed}"
+                return error_reply(ApiError(405, "METHOD_NOT_ALLOWED", text))
+            try:
+                return handler(org, replace(call, version=match[1]), *found.groups())
+            except ApiError as error:
+                return error_reply(error)
+    return error_reply(not_found())
+
+
+def _with_usage(org: Org, reply: Reply) -> Reply:
+    return replace(reply, headers={**reply.headers, "Sforce-Limit-Info": org.limits.usage_header()})
+
+
+def _logged(org: Org, call: Call, status: int, counted: int) -> LoggedCall:
+    return LoggedCall(call.method, call.path, urlencode(call.params), status, counted, org.clock.seconds())
+
+
+def _entity(org: Org, path: str) -> str:
+    """The object that a path is about: its name, or that of the job or cursor in it."""
+    parts = path.strip("/").split("/")
+    for part in parts:
+        job = org.jobs.find(part)
+        if job is not None:
+            return job.entity
+    kind = org.kind(parts[4]) if len(parts) > 4 and parts[3].lower() == "sobjects" else None
+    return kind.name if kind else ""
+
+
+def _expired() -> ApiError:
+    return ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+
+
+def _limit_reached() -> ApiError:
+    return ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+
+
+def fault_status(fault: Fault) -> int:
+    """The status that a request fault answers with; 0 for a closed connection."""
+    return 0 if fault.kind == "reset" else int("".join(c for c in fault.kind if c.isdigit()))
+
+
+def _strike(org: Org, call: Call, fault: Fault) -> Reply:
+    if fault.kind == "reset":
+        return Reply(drop=True)
+    if fault.kind == "http_420_html":
+        page = b"<html><head><title>Error</title></head><body><h1>Service not available</h1></body></html>"
+        return Reply(420, page, {"Content-Type": "text/html; charset=UTF-8"})
+    if fault.kind == "http_503":
+        error = ApiError(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable")
+        return error_reply(error)
+    if fault.kind == "unauthorized_401":
+        org.auth.revoke(call.headers.get("authorization", "").partition(" ")[2])
+        return error_reply(_expired())
+    if fault.kind == "daily_limit_403":
+        return error_reply(_limit_reached())
+    return error_reply(ApiError(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded"))

@@ -1,0 +1,82 @@
+"""The ASGI face: reads a request, lets the org answer, sends the reply with the org's own `Date`."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from . import api, control_http
+from .http import Call, Reply, Stream
+from .org import Org
+
+SLOW_PIECE = 4_096
+
+
+class App:
+    """One application for both faces; `bases` maps a scheme to the address that clients are told."""
+
+    def __init__(self, org: Org, bases: dict[str, str]) -> None:
+        """Serve this org."""
+        self._org = org
+        self._bases = bases
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        base = self._bases[scope["scheme"]]
+        call = Call(request.method, scope["path"], params, headers, body, base)
+        handler = control_http.answer if call.path.startswith("/control") else api.answer
+        reply = await run_in_threadpool(handler, self._org, call)
+        if reply.drop:
+            _drop(send)
+            return
+        await self._send(reply, send)
+
+    async def _send(self, reply: Reply, send: Send) -> None:
+        sent = {**reply.headers, "Date": format_datetime(self._org.clock.now(), usegmt=True)}
+        headers = [(name.encode(), value.encode()) for name, value in sent.items()]
+        if isinstance(reply.body, bytes):
+            if reply.status not in (204, 304):
+                headers.append((b"Content-Length", str(len(reply.body)).encode()))
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await _stream(reply.body, send)
+
+
+async def _stream(stream: Stream, send: Send) -> None:
+    if stream.cut:
+        whole = b"".join(stream.chunks())
+        await send({"type": "http.response.body", "body": whole[: len(whole) // 2], "more_body": True})
+        await asyncio.sleep(0.05)
+        _drop(send)
+        return
+    for chunk in stream.chunks():
+        if stream.rate is None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            continue
+        for start in range(0, len(chunk), SLOW_PIECE):
+            piece = chunk[start : start + SLOW_PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(len(piece) / stream.rate)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _drop(send: Send) -> None:
+    """Close the connection under the client: ASGI has no word for it, so uvicorn's own transport is used."""
+    cycle: Any = getattr(send, "__self__")  # noqa: B009 - a bound method of uvicorn's request cycle
+    cycle.transport.abort()
+    cycle.disconnected = True
+    cycle.response_complete = True

@@ -1,0 +1,171 @@
+"""The local org as a running server: HTTP on a port of 127.0.0.1, HTTPS with an authority of its own where wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import uvicorn
+
+from . import schema, tls
+from .app import App
+from .clock import Clock
+from .control import Control
+from .org import Options, Org
+from .seed.build import Sizes, build
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+
+
+def make_org(sizes: Sizes, options: Options, now: datetime | None = None) -> Org:
+    """A new org with generated records."""
+    clock = Clock(now)
+    kinds = {kind.name: kind for kind in map(schema.load, schema.names())}
+    return Org(clock, kinds, build(kinds, sizes, clock.seconds()), options)
+
+
+class LocalOrg:
+    """An org that listens while the `with` block lasts.
+
+    `url` and `https_url` are its addresses, `ca_file` the authority to trust, `control` what a test may do to it.
+    """
+
+    def __init__(
+        self,
+        contacts: int = 0,
+        days: int = 30,
+        seed: int = 1,
+        *,
+        accounts: int = 0,
+        users: int = 0,
+        https: bool = False,
+        port: int = 0,
+        https_port: int = 0,
+        tls_dir: Path | str | None = None,
+        now: datetime | None = None,
+        job_seconds: float = 0.0,
+        page_rows: int = 50_000,
+        session_seconds: float = 7200.0,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """Generate the records; nothing listens yet."""
+        sizes = Sizes(contacts=contacts, accounts=accounts, users=users, days=days, seed=seed)
+        options = Options(job_seconds, page_rows, session_seconds, limits or {})
+        self.org = make_org(sizes, options, now)
+        self.control = Control(self.org)
+        self.url = ""
+        self.https_url = ""
+        self.ca_file = ""
+        self._https = https
+        self._ports = (port, https_port)
+        self._tls_dir = tls_dir
+        self._servers: list[uvicorn.Server] = []
+        self._thread: threading.Thread | None = None
+        self._resources = ExitStack()
+
+    @property
+    def client_id(self) -> str:
+        """The consumer key of the org's app."""
+        return self.org.auth.app.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The consumer secret of the org's app."""
+        return self.org.auth.app.client_secret
+
+    @property
+    def control_token(self) -> str:
+        """What `X-Control-Token` must be."""
+        return self.org.control_token
+
+    def truth(
+        self, object: str, fields: list[str] | None = None, include_deleted: bool = True
+    ) -> list[dict[str, object]]:
+        """The records as they are now, as typed Python values."""
+        return self.control.truth(object, fields, include_deleted)
+
+    def __enter__(self) -> LocalOrg:
+        """Listen."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, and return once requests are answered."""
+        plain = self._listen(self._ports[0])
+        self.url = f"http://127.0.0.1:{plain.getsockname()[1]}"
+        bases = {"http": self.url}
+        faces: list[tuple[socket.socket, tls.Certificates | None]] = [(plain, None)]
+        if self._https:
+            folder = self._tls_dir or self._resources.enter_context(
+                tempfile.TemporaryDirectory(prefix="local-org-")
+            )
+            certificates = tls.make(Path(folder))
+            secure = self._listen(self._ports[1])
+            self.https_url = bases["https"] = f"https://127.0.0.1:{secure.getsockname()[1]}"
+            self.ca_file = str(certificates.ca)
+            faces.append((secure, certificates))
+        app = App(self.org, bases)
+        self._servers = [_server(app, certificates) for _, certificates in faces]
+        sockets = [sock for sock, _ in faces]
+        self._thread = threading.Thread(target=self._run, args=(sockets,), name="local-org", daemon=True)
+        self._thread.start()
+        deadline = threading.Event()
+        waited = 0.0
+        while not all(server.started for server in self._servers):
+            if waited > START_SECONDS or not self._thread.is_alive():
+                raise RuntimeError("the local org did not start")
+            deadline.wait(0.005)
+            waited += 0.005
+
+    def stop(self) -> None:
+        """Stop listening; open downloads are broken off."""
+        for server in self._servers:
+            server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+        self._resources.close()
+
+    def _listen(self, port: int) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
+        self._resources.callback(sock.close)
+        return sock
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        async def serve() -> None:
+            pairs = zip(self._servers, sockets, strict=True)
+            await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in pairs))
+
+        asyncio.run(serve())
+
+
+def _server(app: App, certificates: tls.Certificates | None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=60,
+        h11_max_incomplete_event_size=16_384,
+        ssl_certfile=str(certificates.certificate) if certificates else None,
+        ssl_keyfile=str(certificates.key) if certificates else None,
+    )
+    return uvicorn.Server(config)

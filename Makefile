@@ -18,7 +18,7 @@ export PYTHON ?=
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: $(MANIFEST) ## prepare .venv and the dbt manifest; PYTHON=… names the Python to use

@@ -15,38 +15,41 @@ fail() {
     exit 1
 }
 
-# "ready 3.12.1 /usr/bin/python3.12", or the reason why a Python won't do; nothing where it doesn't even run.
+# "ready", or what is wrong with a Python; nothing where it doesn't even run.
 ask() {
-    "$@" - 2>/dev/null <<PYTHON || true
+    "$1" - 2>/dev/null <<PROGRAM || true
 import sys
-version = ".".join(map(str, sys.version_info[:3]))
+version = "is Python %d.%d.%d" % sys.version_info[:3]
 if not (3, $OLDEST) <= sys.version_info[:2] <= (3, $NEWEST):
-    print(f"it is Python {version}")
+    print(version)
 else:
     try:
         import ensurepip, venv
+        print("ready")
     except ImportError as error:
-        print(f"its module {error.name} is missing (on Debian and Ubuntu: apt install python3.{sys.version_info[1]}-venv)")
-    else:
-        print("ready", version, sys.executable)
-PYTHON
+        package = "python3.%d-venv" % sys.version_info[1]
+        print(version, "without its module", error.name, "(Debian and Ubuntu have it in the package %s)" % package)
+PROGRAM
 }
 
 find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        set -- "$PYTHON"
+    else
+        set -- python3.13 python3.12 python3.11 python3
+    fi
     reasons=
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
-        path=$(command -v "$candidate") || continue
-        answer=$(ask "$path")
-        case $answer in
-        "ready "*)
-            found=$path
-            return
-            ;;
-        *) reasons="$reasons $candidate was tried: ${answer:-it does not run}." ;;
-        esac
+    for candidate; do
+        if ! found=$(command -v "$candidate"); then
+            [ -z "${PYTHON:-}" ] || reasons=", and $candidate is not there"
+            continue
+        fi
+        answer=$(ask "$found")
+        [ "$answer" != ready ] || return 0
+        reasons="$reasons, and $candidate ${answer:-does not run}"
     done
-    fail "sf_sync needs Python 3.$OLDEST to 3.$NEWEST with its venv module.${reasons:- ${PYTHON:-python3} was not found.}" \
-        "Install one, or name it: make setup PYTHON=/path/to/python3.$NEWEST"
+    fail "Python 3.$OLDEST to 3.$NEWEST with its venv module is needed${reasons:-, and there is no python3};" \
+        "install one, or name it: make setup PYTHON=/path/to/python3.$NEWEST"
 }
 
 # What the environment was made from; a checkout that was moved needs new scripts.
@@ -82,7 +85,16 @@ if [ "$version" != none ] && [ -e $STAMP ] && [ "$(cat $STAMP)" = "$(inputs)" ];
     exit 0
 fi
 
-if [ "$version" = none ] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+uv_version() {
+    "$VENV/bin/uv" --version 2>/dev/null | cut -d' ' -f2
+}
+uv_wanted=$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
+
+has_installer() {
+    [ "$(uv_version)" = "$uv_wanted" ] || "$VENV/bin/python" -m pip --version >/dev/null 2>&1
+}
+
+if [ "$version" = none ] || ! has_installer; then
     find_python
     rm -rf $VENV
     said=$("$found" -m venv $VENV 2>&1) || {
@@ -98,7 +110,7 @@ again=
 touch $UNFINISHED
 
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 PIP_USER=0
-if [ "$($VENV/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)" ]; then
+if [ "$(uv_version)" != "$uv_wanted" ]; then
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock >$VENV/uv.txt
     $VENV/bin/python -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
         --only-binary :all: --no-deps --require-hashes -r $VENV/uv.txt ||
@@ -107,9 +119,10 @@ fi
 
 index=$(pip_index)
 [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
-cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}
-# shellcheck disable=SC2174  # only the last folder's permissions matter to nobody
-mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || export UV_NO_CACHE=1
+cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
+if [ -z "$cache" ] || ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
+    export UV_NO_CACHE=1
+fi
 
 echo "setup: installing the packages of requirements.lock into $VENV (the first time about 300 MB)"
 uv() {

@@ -31,7 +31,8 @@ from sf_sync.settings import Settings, SettingsError
 from sf_sync.store.database import DatabaseError, migrate_database, open_database
 from sf_sync.store.embedded import EmbeddedServerError
 
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130
+DAYS = ["%Y-%m-%d"]
 
 EXPECTED = (SettingsError, CatalogError, DatabaseError, EmbeddedServerError, OtherOrg, SalesforceError)
 
@@ -44,7 +45,6 @@ app.add_typer(dbt_app, name="dbt")
 out = Console()
 err = Console(stderr=True)
 
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
 def main() -> None:
@@ -74,8 +74,10 @@ def sync(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Everything, from the oldest record's day.")] = False,
     days: Annotated[int | None, typer.Option(min=1, help="The last N days, with today.")] = None,
-    first: Annotated[Day, typer.Option("--from", help="First day, UTC.")] = None,
-    last: Annotated[Day, typer.Option("--to", help="Last day, included; default today.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=DAYS, help="First day, UTC.")] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=DAYS, help="Last day, included; default today.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per synced object.")] = False,
 ) -> None:
     """Read objects from the org into their mirror tables. Exit code 1 when a window is not complete."""

@@ -52,9 +52,10 @@ find_python() {
         "install one, or name it: make setup PYTHON=/path/to/python3.$NEWEST"
 }
 
-# What the environment was made from; a checkout that was moved needs new scripts.
+# What the environment was made from, below the folder that its scripts name.
 inputs() {
-    echo "$(pwd) $(venv_version) $(cksum <requirements.lock) $(cksum <pyproject.toml)"
+    pwd
+    echo "$(venv_version) $(cksum <requirements.lock) $(cksum <pyproject.toml)"
 }
 
 venv_version() {
@@ -78,6 +79,13 @@ case $version in
 3.1[123].*) ;;
 *) version=none ;;
 esac
+# The system's Python became another one, or the checkout was moved.
+if [ ! -d "$VENV/lib/python${version%.*}" ]; then
+    version=none
+fi
+for record in $STAMP $UNFINISHED; do
+    [ ! -e "$record" ] || [ "$(head -n 1 "$record")" = "$(pwd)" ] || version=none
+done
 if [ -n "${PYTHON:-}" ] && [ "$version" != "$(wanted_version)" ]; then
     version=none
 fi
@@ -90,11 +98,12 @@ uv_version() {
 }
 uv_wanted=$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
 
-has_installer() {
-    [ "$(uv_version)" = "$uv_wanted" ] || "$VENV/bin/python" -m pip --version >/dev/null 2>&1
+# An environment without either file was broken off while it was made, unless someone made it with uv.
+is_whole() {
+    [ -e $STAMP ] || [ -e $UNFINISHED ] || [ "$(uv_version)" = "$uv_wanted" ]
 }
 
-if [ "$version" = none ] || ! has_installer; then
+if [ "$version" = none ] || ! is_whole; then
     find_python
     rm -rf $VENV
     said=$("$found" -m venv $VENV 2>&1) || {
@@ -107,13 +116,13 @@ rm -f $STAMP
 # After a setup that was broken off, a package may look installed and lack files.
 again=
 [ ! -e $UNFINISHED ] || again=--reinstall
-touch $UNFINISHED
+pwd >$UNFINISHED
 
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 PIP_USER=0
 if [ "$(uv_version)" != "$uv_wanted" ]; then
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock >$VENV/uv.txt
     $VENV/bin/python -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
-        --only-binary :all: --no-deps --require-hashes -r $VENV/uv.txt ||
+        --force-reinstall --only-binary :all: --no-deps --require-hashes -r $VENV/uv.txt ||
         fail "uv could not be installed; see pip's message above. Behind a proxy or a mirror, set it up for pip first"
 fi
 

@@ -11,12 +11,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from sf_sync.mirror.syncing import Engine
+from sf_sync.salesforce.org import open_session
+from sf_sync.salesforce.session import OrgSession, Retries
+from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import Settings
 from sf_sync.store import embedded, migrate
 from sf_sync.store.database import Database
 from sf_sync.store.urls import DatabaseUrl
 
 NUMBERS = itertools.count(1)
+QUICK = Retries(attempts=4, first_wait_s=0.01, longest_wait_s=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +68,41 @@ def database(server: DatabaseUrl, template: str) -> Iterator[Database]:
 def _run(server: DatabaseUrl, statement: sql.Composed) -> None:
     with psycopg.connect(server.libpq, autocommit=True) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture
+def org() -> Iterator[LocalOrg]:
+    """A small local org of the test's own."""
+    with LocalOrg(contacts=300, days=30, seed=1) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(org: LocalOrg, database: Database) -> Settings:
+    """Settings that lead to the test's org and database."""
+    return settings_for(org, database)
+
+
+@pytest.fixture
+def session(settings: Settings) -> Iterator[OrgSession]:
+    """A session with the test's org that doesn't wait long between tries."""
+    with open_session(settings, retries=QUICK) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(session: OrgSession, database: Database) -> Engine:
+    """The mirror engine on the test's org and database, with small pages."""
+    return Engine(session, database, page_rows=100)
+
+
+def settings_for(org: LocalOrg, database: Database) -> Settings:
+    """Settings for an org and a database."""
+    return Settings.model_validate(
+        {
+            "SF_INSTANCE_URL": org.url,
+            "SF_CLIENT_ID": org.client_id,
+            "SF_CLIENT_SECRET": org.client_secret,
+            "DATABASE_URL": database.url.libpq,
+        }
+    )

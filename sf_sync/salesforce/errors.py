@@ -110,7 +110,7 @@ def _kind(status: int, answer: Answer) -> type[SalesforceError]:
         return BulkRefused
     if code == "INVALID_FIELD" and "No such column" in message:
         return UnknownField
-    if code == "INVALID_QUERY_LOCATOR":
+    if code.replace("_", "") == "INVALIDQUERYLOCATOR":  # Bulk writes its codes without underscores
         return LocatorExpired
     if too_large(code, message):
         return QueryTooLarge

@@ -1,0 +1,61 @@
+"""What an error of ours means to Dagster: whether the step is tried again, and the sentence that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import psycopg
+
+from sf_sync.catalog.definition import CatalogError
+from sf_sync.dbt import DbtError
+from sf_sync.mirror.coverage import OtherOrg
+from sf_sync.mirror.report import SyncReport
+from sf_sync.salesforce.errors import DailyLimitReached, SalesforceError, TransientError
+from sf_sync.settings import SettingsError
+from sf_sync.store.database import DatabaseError
+from sf_sync.store.embedded import EmbeddedServerError
+
+# The session has asked for about a minute by itself before an error gets here.
+TRANSIENT = dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+BUSY_TRIES = 4
+BUSY_WAIT_S = 30
+
+PERMANENT = (
+    SalesforceError,
+    SettingsError,
+    CatalogError,
+    OtherOrg,
+    DatabaseError,
+    EmbeddedServerError,
+    DbtError,
+)
+
+
+@contextmanager
+def dagster_failures() -> Iterator[None]:
+    """Turn our errors into failures of the step: what may go away is retried by its policy, the rest isn't."""
+    try:
+        yield
+    except (TransientError, psycopg.OperationalError) as error:
+        raise dg.Failure(str(error)) from error
+    except DailyLimitReached as error:
+        raise dg.Failure(
+            f"{error}. Nothing more is read until the org's 24-hour request limit frees; what was merged stays, and the "
+            "next run goes on from there",
+            allow_retries=False,
+        ) from error
+    except PERMANENT as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def require_read(report: SyncReport, context: dg.AssetExecutionContext) -> None:
+    """Where another session held the object nothing was read: ask again a few times, then fail and say who holds it."""
+    if report.skipped is None:
+        return
+    if context.retry_number < BUSY_TRIES:
+        context.log.warning(f"{report.skipped}. Asking again in {BUSY_WAIT_S} s")
+        raise dg.RetryRequested(max_retries=BUSY_TRIES, seconds_to_wait=BUSY_WAIT_S)
+    raise dg.Failure(f"{report.skipped}. Nothing was read", allow_retries=False)

@@ -1,0 +1,41 @@
+"""What a sync says about itself in the UI. Names end in their unit; numbers become plots, so names stay."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.mirror.report import SyncReport
+from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.table import columns_of
+
+
+def window_metadata(report: SyncReport) -> dict[str, dg.MetadataValue[object] | int | str]:
+    """The totals of a window: `window_` says that they are not the day's, for a window can be many days."""
+    counts = report.counts
+    values: dict[str, dg.MetadataValue[object] | int | str] = {
+        "window": str(report.requested),
+        "window_rows_read": counts.read,
+        **{f"window_rows_{name}": value for name, value in asdict(counts).items()},
+        "window_rejected_cells": report.rejected_cells,
+        "window_bytes": report.bytes,
+        "window_seconds": round(report.seconds, 3),
+        "window_rows_per_second": round(report.rows_per_second),
+        "window_api_calls": report.api_calls,
+        "window_jobs": ", ".join(e.job_id for e in report.extracts if e.job_id) or "none",
+    }
+    if report.usage is not None:
+        used, allowed = report.usage
+        values["org_api_calls_left"] = allowed - used
+    if report.drift:
+        values["drift"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.drift))
+    return values
+
+
+def table_schema(engine: Engine, definition: ObjectDefinition) -> dg.TableSchema:
+    """The mirror table's columns as they are now."""
+    with engine.database.connect(f"describe {definition.table}") as connection:
+        columns = columns_of(connection, definition)
+    return dg.TableSchema([dg.TableColumn(name, type=kind) for name, kind in columns.items()])

@@ -1,0 +1,67 @@
+"""One asset per object of the catalog: its mirror table, by days that have been read."""
+
+from datetime import date
+
+import dagster as dg
+
+from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.defs.failures import TRANSIENT, dagster_failures, require_read
+from sf_sync.defs.metadata import table_schema, window_metadata
+from sf_sync.defs.partitions import daily, require_first_day
+from sf_sync.defs.resources import MirrorEngine
+from sf_sync.mirror.syncing import OnProgress, sync_window
+from sf_sync.mirror.window import Window
+
+POOL = "salesforce"
+
+DESCRIPTION = """\
+The current state of {objects} in `salesforce.{table}`, one row per record, deleted records included.
+
+A partition means: the records whose SystemModstamp lies on that day (UTC) **have been read**. It is no stored slice of
+the table: a record that changes leaves its old day, so reading a day again finds fewer records, and changes nothing.
+Any number of days is one window and one query job.
+"""
+
+
+def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.AssetsDefinition:
+    """The asset that keeps `salesforce/<object>` equal to the org for the requested days."""
+
+    @dg.asset(
+        key=["salesforce", definition.name],
+        description=DESCRIPTION.format(
+            objects=" and ".join(source.sobject for source in definition.sources), table=definition.table
+        ),
+        group_name="mirror",
+        kinds={"salesforce", "postgres"},
+        partitions_def=daily(first_day),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+        retry_policy=TRANSIENT,
+        metadata={"dagster/table_name": f"salesforce.{definition.table}"},
+    )
+    def _mirror(context: dg.AssetExecutionContext, mirror: MirrorEngine) -> dg.MaterializeResult[None]:
+        with dagster_failures(), mirror.open() as engine:
+            require_first_day(first_day, engine.session, definition)
+            report = sync_window(
+                engine,
+                definition,
+                Window(*context.partition_time_window),
+                run_id=context.run_id,
+                on_progress=_page_log(context, definition),
+            )
+            require_read(report, context)
+            newest = context.partition_keys[-1]
+            context.add_asset_metadata(window_metadata(report), partition_key=newest)
+            schema = {"dagster/column_schema": table_schema(engine, definition)}
+            context.add_asset_metadata(schema, partition_key=newest)
+        return dg.MaterializeResult()
+
+    return _mirror
+
+
+def _page_log(context: dg.AssetExecutionContext, definition: ObjectDefinition) -> OnProgress:
+    def note(rows: int, expected: int | None) -> None:
+        of = "" if expected is None else f" of about {expected:,}"
+        context.log.info(f"{definition.name}: {rows:,}{of} rows merged")
+
+    return note

@@ -1,0 +1,98 @@
+"""simple-salesforce as it is, through the HTTPS face: only the host of its URLs is rewritten."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce import Salesforce
+
+from sf_sync.sandbox.server import LocalOrg
+
+
+class ToLocalOrg(HTTPAdapter):
+    """Sends what is meant for *.salesforce.com to the local HTTPS port."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self._host = host
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        parts = urlsplit(str(request.url))
+        request.url = urlunsplit(parts._replace(netloc=self._host))
+        return super().send(request, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def salesforce(org: LocalOrg) -> Iterator[Salesforce]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = org.ca_file
+        session.mount("https://", ToLocalOrg(urlsplit(org.https_url).netloc))
+        yield Salesforce(
+            consumer_key=org.client_id,
+            consumer_secret=org.client_secret,
+            domain="local.my",
+            version="62.0",
+            session=session,
+        )
+
+
+def columns(salesforce: Salesforce) -> list[str]:
+    fields = salesforce.Contact.describe()["fields"]
+    compounds = {f["compoundFieldName"] for f in fields} - {None, "Name"}
+    return [f["name"] for f in fields if f["name"] not in compounds]
+
+
+def as_csv(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S}.000Z"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def test_bulk2_downloads_every_contact(salesforce: Salesforce, org: LocalOrg) -> None:
+    names = columns(salesforce)
+    pages = salesforce.bulk2.Contact.query_all(
+        f"SELECT {','.join(names)} FROM Contact", max_records=1200, wait=0.01
+    )  # fmt: skip
+    rows = [row for page in pages for row in csv.DictReader(io.StringIO(page, newline=""))]
+    truth = org.truth("Contact", include_deleted=True)
+    assert len(rows) == len(truth) == 5000
+    for row, true in zip(rows, truth, strict=True):
+        for name, value in true.items():
+            if isinstance(value, Decimal):
+                assert Decimal(row[name]) == value
+            else:
+                assert row[name] == as_csv(value)
+
+
+def test_query_all_iter_downloads_every_live_contact(salesforce: Salesforce, org: LocalOrg) -> None:
+    names = ["Id", "Name", "Email", "Description", "Active__c", "SystemModstamp", "AccountId"]
+    rows = list(salesforce.query_all_iter(f"SELECT {','.join(names)} FROM Contact"))
+    truth = org.truth("Contact", names, include_deleted=False)
+    assert len(rows) == len(truth) > 4000
+    for row, true in zip(rows, truth, strict=True):
+        stamp = true["SystemModstamp"]
+        assert isinstance(stamp, datetime)
+        shown = true | {"SystemModstamp": f"{stamp:%Y-%m-%dT%H:%M:%S}.000+0000"}
+        assert {name: row[name] for name in names} == shown
+
+
+def test_describe_limits_and_usage(salesforce: Salesforce) -> None:
+    described = salesforce.describe()
+    assert described is not None
+    assert "Contact" in [o["name"] for o in described["sobjects"]]
+    assert salesforce.limits()["DailyApiRequests"]["Max"] == 100_000
+    usage = salesforce.api_usage["api-usage"]
+    assert usage.total == 100_000
+    assert usage.used > 0

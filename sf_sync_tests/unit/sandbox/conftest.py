@@ -1,0 +1,86 @@
+"""An org without a server: calls go straight to the door that the server uses."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sf_sync.sandbox import api
+from sf_sync.sandbox.control import Control
+from sf_sync.sandbox.http import Call, Reply
+from sf_sync.sandbox.org import Options, Org
+from sf_sync.sandbox.seed.build import Sizes
+from sf_sync.sandbox.server import make_org
+
+NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Client:
+    """A signed-in caller of one org."""
+
+    org: Org
+    version: str = "62.0"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        app = self.org.auth.app
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+        }
+        token = self.org.auth.issue(form, "", "org.my.salesforce.com", "http://org")["access_token"]
+        self.headers["authorization"] = f"Bearer {token}"
+
+    @property
+    def control(self) -> Control:
+        return Control(self.org)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        body: object = None,
+        **headers: str,
+    ) -> Reply:
+        full = path if path.startswith("/services") else f"/services/data/v{self.version}{path}"
+        data = b"" if body is None else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return api.answer(
+            self.org, Call(method, full, params or {}, self.headers | named, data, "http://org")
+        )
+
+    def get(self, path: str, **params: str) -> Any:
+        return json.loads(self.send("GET", path, params).data)
+
+    def query(self, soql: str, everything: bool = False) -> Any:
+        return self.get("/queryAll" if everything else "/query", q=soql)
+
+    def error(self, soql: str) -> tuple[int, str, str]:
+        reply = self.send("GET", "/query", {"q": soql})
+        row = json.loads(reply.data)[0]
+        return reply.status, row["errorCode"], row["message"]
+
+    def job(self, soql: str, operation: str = "query", **more: str) -> Reply:
+        return self.send("POST", "/jobs/query", body={"operation": operation, "query": soql, **more})
+
+    def job_id(self, soql: str, operation: str = "query", **more: str) -> str:
+        reply = self.job(soql, operation, **more)
+        assert reply.status == 200, reply.data
+        return str(json.loads(reply.data)["id"])
+
+
+def make_client(sizes: Sizes | None = None, options: Options | None = None) -> Client:
+    org = make_org(sizes or Sizes(contacts=300), options or Options(job_seconds=0, page_rows=100), NOW)
+    org.clock.freeze()
+    return Client(org)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    yield make_client()

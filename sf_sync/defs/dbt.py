@@ -30,7 +30,7 @@ def dbt_models() -> dg.AssetsDefinition:
             os.environ.update(dbt.environment(open_database(settings).url))
         # Of its own and out of the project: dbt's files of every run would pile up there.
         target = settings.state_dir / "dbt" / context.run_id
-        yield from dbt_cli.cli(["build"], context=context, target_path=target).stream().fetch_column_metadata()
+        yield from dbt_cli.cli(["build"], context=context, target_path=target).stream()
         shutil.rmtree(target, ignore_errors=True)
 
     return _models

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from sf_sync.salesforce.errors import PermanentError
+from sf_sync.salesforce.errors import ObjectMissing, PermanentError
 from sf_sync.salesforce.session import OrgSession
 
 
@@ -56,9 +56,16 @@ class Described:
 
 
 def describe(session: OrgSession, sobject: str) -> Described:
-    """Ask the org what an object looks like. Raises SalesforceError; code NOT_FOUND where the org has it not."""
+    """Ask the org what an object looks like. Raises ObjectMissing or another SalesforceError."""
     doing = f"describing {sobject}"
-    answer = session.json("GET", session.path(f"/sobjects/{sobject}/describe"), doing)
+    try:
+        answer = session.json("GET", session.path(f"/sobjects/{sobject}/describe"), doing)
+    except PermanentError as error:
+        if error.status != 404:
+            raise
+        raise ObjectMissing(
+            f"the org has no object {sobject}, or the signed-in user may not see it", code=error.code, status=404
+        ) from None
     try:
         return Described(ObjectDescribe.model_validate(answer.body), answer.server_time)
     except ValidationError as error:

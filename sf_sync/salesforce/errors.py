@@ -43,6 +43,10 @@ class UnknownField(PermanentError):
     """A selected field isn't there any more, or is hidden: describe again (trap A15)."""
 
 
+class ObjectMissing(PermanentError):
+    """The org has no such object, or hides it from the signed-in user."""
+
+
 class LocatorExpired(PermanentError):
     """The position in a result is gone; the window has to be read from its last merged page (trap E8)."""
 

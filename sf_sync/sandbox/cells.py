@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cache
 
 Value = str | bool | int | float | Decimal | date | datetime | None
 ToJson = Callable[[bytes], bytes]
@@ -58,7 +59,7 @@ def datetime_text(moment: datetime, zone: str = "Z") -> str:
 def stamp_cells(seconds: Iterable[int]) -> list[bytes]:
     """Datetime cells of many whole epoch seconds, made from day and time-of-day parts that are rendered once."""
     days: dict[int, bytes] = {}
-    clock = [f'T{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}.000Z"'.encode() for s in range(86400)]
+    clock = _times_of_day()
     out: list[bytes] = []
     add = out.append
     for moment in seconds:
@@ -68,6 +69,11 @@ def stamp_cells(seconds: Iterable[int]) -> list[bytes]:
             day = days[number] = f'"{_EPOCH_DAY + timedelta(days=number):%Y-%m-%d}'.encode()
         add(day + clock[rest])
     return out
+
+
+@cache
+def _times_of_day() -> list[bytes]:
+    return [f'T{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}.000Z"'.encode() for s in range(86400)]
 
 
 def stamp_cell(seconds: float) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -174,6 +174,7 @@ def make_field(name: str, spec: str | Mapping[str, Any]) -> Field:
     )
 
 
+@cache
 def load(name: str) -> ObjectType:
     """The object that `objects/<name>.yaml` describes."""
     text = resources.files(__package__).joinpath("objects", f"{name}.yaml").read_text(encoding="utf-8")

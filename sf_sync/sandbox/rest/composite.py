@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sf_sync.sandbox.errors import ApiError
 from sf_sync.sandbox.http import Call, Reply, json_reply
+from sf_sync.sandbox.limits import API
 from sf_sync.sandbox.org import Org
 
 MAX_SUBREQUESTS = 25
@@ -57,6 +58,7 @@ def batch(org: Org, call: Call, perform: Perform) -> Reply:
     """`POST composite/batch`: independent subrequests, each counted by itself."""
     body = call.json_object()
     wanted = _list(body, "batchRequests")
+    org.limits.use(API, len(wanted) - 1)
     results: list[dict[str, Any]] = []
     halted = False
     for item in wanted:

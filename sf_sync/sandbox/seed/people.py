@@ -9,6 +9,8 @@ from sf_sync.sandbox.schema import ObjectType
 from . import pools
 from .columns import Columns, Maker, complete
 
+MOST_ADDRESSES = 4_000
+
 
 def person_names(maker: Maker) -> Columns:
     """Salutation, parts of the name, and the Name that follows from them."""
@@ -39,7 +41,8 @@ def addresses(maker: Maker, prefix: str, filled: float, located: float) -> Colum
     columns: Columns = {f"{prefix}{part}": maker.nothing() for part in parts}
     lists = list(columns.values())
     pool: list[tuple[bytes, ...]] = []
-    for _ in range(4_000):
+    variety = min(MOST_ADDRESSES, maker.size + 1)
+    for _ in range(variety):
         city, state, country, stem, latitude, longitude = rng.choice(pools.PLACES)
         street = f"{rng.randint(1, 9999)} {rng.choice(pools.STREETS)}"
         postal = f"{stem}{rng.randint(0, 99):02d}"
@@ -53,7 +56,7 @@ def addresses(maker: Maker, prefix: str, filled: float, located: float) -> Colum
             row += [text_cell(java_double(north)), text_cell(java_double(east)), text_cell(accuracy)]
         pool.append(tuple(row))
     for row_number in rng.sample(range(maker.size), int(maker.size * filled)):
-        for column, cell in zip(lists, pool[int(rng.random() * 4_000)], strict=False):
+        for column, cell in zip(lists, pool[int(rng.random() * variety)], strict=False):
             column[row_number] = cell
     return columns
 

@@ -55,7 +55,8 @@ PHRASES = (
     "Prefers mornings.", "Call back; ask for \"the boss\".", "Met at the conference, booth 12.", "Ne pas rappeler.",
     "Emoji welcome 😀👍🏽.",
     "Path C:\\temp\\new", "Tab\there", "Line one\nLine two", "Windows line\r\nbreak",
-    "50% discount, valid 'til June", "次回は来週。", "Backslash at the end \\", "  leading and trailing  ", "\\.", "NULL",
+    "50% discount, valid 'til June", "次回は来週。", "Backslash at the end \\", "  leading and trailing  ",
+    "\\.", "NULL",
     "=HYPERLINK(\"x\")", "Ünïcödé & <b>markup</b>", "a,b;c|d",
 )  # fmt: skip
 DOMAINS = ("example.com", "example.org", "mail.example.net", "health.example")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from sf_sync.sandbox.server import LocalOrg
 
@@ -30,7 +30,7 @@ class ToLocalOrg(HTTPAdapter):
 
 
 @pytest.fixture(scope="module")
-def salesforce(org: LocalOrg) -> Iterator[Salesforce]:
+def salesforce(org: LocalOrg) -> Iterator[Any]:
     with requests.Session() as session:
         session.trust_env = False
         session.verify = org.ca_file
@@ -44,7 +44,7 @@ def salesforce(org: LocalOrg) -> Iterator[Salesforce]:
         )
 
 
-def columns(salesforce: Salesforce) -> list[str]:
+def columns(salesforce: Any) -> list[str]:
     fields = salesforce.Contact.describe()["fields"]
     compounds = {f["compoundFieldName"] for f in fields} - {None, "Name"}
     return [f["name"] for f in fields if f["name"] not in compounds]
@@ -60,7 +60,7 @@ def as_csv(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def test_bulk2_downloads_every_contact(salesforce: Salesforce, org: LocalOrg) -> None:
+def test_bulk2_downloads_every_contact(salesforce: Any, org: LocalOrg) -> None:
     names = columns(salesforce)
     pages = salesforce.bulk2.Contact.query_all(
         f"SELECT {','.join(names)} FROM Contact", max_records=1200, wait=0.01
@@ -76,7 +76,7 @@ def test_bulk2_downloads_every_contact(salesforce: Salesforce, org: LocalOrg) ->
                 assert row[name] == as_csv(value)
 
 
-def test_query_all_iter_downloads_every_live_contact(salesforce: Salesforce, org: LocalOrg) -> None:
+def test_query_all_iter_downloads_every_live_contact(salesforce: Any, org: LocalOrg) -> None:
     names = ["Id", "Name", "Email", "Description", "Active__c", "SystemModstamp", "AccountId"]
     rows = list(salesforce.query_all_iter(f"SELECT {','.join(names)} FROM Contact"))
     truth = org.truth("Contact", names, include_deleted=False)
@@ -88,7 +88,7 @@ def test_query_all_iter_downloads_every_live_contact(salesforce: Salesforce, org
         assert {name: row[name] for name in names} == shown
 
 
-def test_describe_limits_and_usage(salesforce: Salesforce) -> None:
+def test_describe_limits_and_usage(salesforce: Any) -> None:
     described = salesforce.describe()
     assert described is not None
     assert "Contact" in [o["name"] for o in described["sobjects"]]

@@ -1,7 +1,6 @@
 """An org without a server: calls go straight to the door that the server uses."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -82,5 +81,5 @@ def make_client(sizes: Sizes | None = None, options: Options | None = None) -> C
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    yield make_client()
+def client() -> Client:
+    return make_client()

@@ -1,0 +1,236 @@
+"""A newcomer's first minutes: a fresh clone, an empty home, one command; and what a wrong Python is told."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+SPARES = Path("/var/tmp")
+LIMIT_S = 600
+
+# A newcomer's machine has these if it needs them to reach a package index.
+NETWORK = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+OURS = ("UV_CACHE_DIR", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "PIP_CACHE_DIR")
+
+pytestmark = pytest.mark.proof
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Someone with a clone, an empty home and nothing else."""
+
+    top: Path
+    user: str | None
+
+    @property
+    def clone(self) -> Path:
+        return self.top / "sf_sync"
+
+    def make(self, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run make in the clone, with as few variables as a machine can have."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if (name.startswith(NETWORK) or name.lower().endswith("_proxy")) and name not in OURS
+        }
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.clone,
+            user=self.user,
+            group=pwd.getpwnam(self.user).pw_gid if self.user else None,
+            extra_groups=[] if self.user else None,
+            env=environment
+            | {"PATH": path or os.environ["PATH"], "HOME": str(self.top / "home"), "LANG": "C.UTF-8"}
+            | {"TMPDIR": str(self.top / "tmp")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+
+def clone_to(top: Path) -> None:
+    """Copy what a clone would have, and what isn't committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    for name in filter(None, listed.stdout.split("\0")):
+        source, target = REPO / name, top / "sf_sync" / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def idle_user() -> str | None:
+    """A user of the system, not root and without processes, so that every trace of it is the test's."""
+    busy = {process.stat().st_uid for process in processes()}
+    users = [
+        entry.pw_name for entry in pwd.getpwall() if 0 < entry.pw_uid < 1000 and entry.pw_uid not in busy
+    ]
+    return users[-1] if users else None
+
+
+def processes() -> list[Path]:
+    return [path for path in Path("/proc").iterdir() if path.name.isdigit() and path.exists()]
+
+
+def mentioning(*folders: Path) -> list[str]:
+    """Command lines of the processes that run from, in, or on any of these folders."""
+    found = []
+    for process in processes():
+        try:
+            said = (process / "cmdline").read_bytes() + b"\0" + os.readlink(process / "cwd").encode()
+            said += os.readlink(process / "exe").encode()
+        except OSError:
+            continue
+        if any(os.fsencode(folder) in said for folder in folders):
+            found.append(said.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def top_level() -> set[Path]:
+    """Where a program that forgets its manners would leave something."""
+    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    folders = [Path("/"), home, *(home / name for name in (".cache", ".config", ".local", ".local/share"))]
+    return {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+
+
+def files_of(user: str, since: Path, *, outside: Path) -> list[str]:
+    """Every file of a user that is newer than another, outside a folder."""
+    arguments = ["-xdev", "(", "-path", outside, "-o", "-path", "/proc", ")", "-prune", "-o"]
+    found = subprocess.run(
+        ["find", "/", *arguments, "-user", user, "-newer", since, "-print"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.split()
+
+
+@pytest.fixture(params=["this user", "an ordinary user"])
+def newcomer(request: pytest.FixtureRequest) -> Iterator[Newcomer]:
+    """The current user with a clone that nobody else can enter; as root also another user with its own."""
+    user = None
+    if request.param == "an ordinary user":
+        user = idle_user() if os.geteuid() == 0 else None
+        if user is None:
+            pytest.skip("needs root and an idle user of the system")
+    top = Path(tempfile.mkdtemp(prefix="sf-clone-", dir="/tmp"))
+    clone_to(top)
+    (top / "home").mkdir()
+    (top / "tmp").mkdir()
+    if user:
+        for folder, _, names in os.walk(top):
+            for path in (Path(folder), *(Path(folder, name) for name in names)):
+                shutil.chown(path, user)
+    yield Newcomer(top, user)
+    shutil.rmtree(top)
+
+
+@pytest.mark.timeout(3 * LIMIT_S)
+def test_one_command_shows_equal_tables_and_leaves_nothing_behind(
+    newcomer: Newcomer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spares, places = set(SPARES.glob("sf-sync-*")), top_level()
+    marker = newcomer.top / "marker"
+    marker.touch()
+
+    began = time.monotonic()
+    done = newcomer.make("demo", "ARGS=--exit")
+    first = time.monotonic() - began
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Contact" in done.stdout
+    assert "equal" in done.stdout
+    made = set(SPARES.glob("sf-sync-*")) - spares
+    assert mentioning(newcomer.top, *made) == []
+
+    began = time.monotonic()
+    again = newcomer.make("demo", "ARGS=--exit")
+    second = time.monotonic() - began
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "setup:" not in again.stdout, "the second run had nothing to set up"
+
+    done = newcomer.make("clean-demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(spare.exists() for spare in made)
+    assert mentioning(newcomer.top, *made) == []
+    if newcomer.user is None:
+        assert top_level() - places == set()
+    else:
+        assert files_of(newcomer.user, marker, outside=newcomer.top) == []
+    with capsys.disabled():
+        print(f"\nmake demo as {newcomer.user or 'this user'}: first {first:.0f} s, then {second:.0f} s")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Newcomer:
+    """A clone of nothing but what setup needs."""
+    newcomer = Newcomer(tmp_path, None)
+    shutil.copytree(REPO / "make", newcomer.clone / "make")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(REPO / name, newcomer.clone)
+    return newcomer
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+# Answers the question as a Python of that version would, by running the question on this one.
+TOO_NEW = """sed 's/^import sys$/import sys; sys.version_info = (3, 14, 1, "final", 0)/' | exec {python} -"""
+NO_VENV = """sed "s/^import sys$/import sys; sys.modules['ensurepip'] = None/" | exec {python} -"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (TOO_NEW, "is Python 3.14.1"),
+        (NO_VENV, "without its module ensurepip (Debian and Ubuntu have it in the package python3."),
+        ("echo 'python: command not found' >&2; exit 127", "does not run"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_python_that_will_not_do_gets_one_sentence(
+    bare: Newcomer, text: str, reason: str, named: bool
+) -> None:
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or shutil.which("python3")
+    fakes = bare.top / "fakes"
+    for name in ("python3.13", "python3.12", "python3.11", "python3"):
+        program(fakes / name, text.format(python=python))
+    if named:
+        done = bare.make("setup", f"PYTHON={fakes / 'python3'}")
+    else:
+        done = bare.make("setup", path=f"{fakes}:{os.environ['PATH']}")
+    sentence, *rest = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert sentence.startswith("setup: Python 3.11 to 3.13 with its venv module is needed, and ")
+    assert reason in sentence
+    assert sentence.endswith("make setup PYTHON=/path/to/python3.13")
+    assert len(rest) == 1, "make's own line"
+    assert not (bare.clone / ".venv").exists()
+
+
+def test_a_python_that_is_not_there_is_named(bare: Newcomer) -> None:
+    done = bare.make("setup", "PYTHON=/nowhere/python")
+    assert "and /nowhere/python is not there; install one" in done.stderr
+    assert not (bare.clone / ".venv").exists()

@@ -48,8 +48,8 @@ proof: setup ## the long tests: whole days of data, killed processes, a fresh cl
 	@exec $(BIN)/pytest -m proof $(ARGS)
 
 .PHONY: acceptance
-acceptance: setup ## of the long tests, those that start from a fresh clone
-	@exec $(BIN)/pytest -m proof sf_sync_tests/acceptance $(ARGS)
+acceptance: setup ## the tests that start from a fresh clone
+	@exec $(BIN)/pytest sf_sync_tests/acceptance $(ARGS)
 
 .PHONY: bench
 bench: setup ## measure

@@ -1,6 +1,6 @@
 """The mirror beside the reference pipe: a full load of 600,000 contacts × 30 fields, each side in turn, medians.
 
-    python -m bench.mirror [--rows N] [--rounds N]
+python -m bench.mirror [--rows N] [--rounds N]
 """
 
 from __future__ import annotations

@@ -26,13 +26,19 @@ def prepare(connection: psycopg.Connection[object], mirror_table: str) -> None:
     connection.execute("create schema if not exists bench")
     connection.execute("drop table if exists bench.contacts")
     connection.execute(
-        sql.SQL("create table {} (like {} including indexes)").format(TABLE, Identifier("salesforce", mirror_table))
+        sql.SQL("create table {} (like {} including indexes)").format(
+            TABLE, Identifier("salesforce", mirror_table)
+        )
     )
     for column in ("_read_at", "_synced_at"):
-        connection.execute(sql.SQL("alter table {} alter {} set default now()").format(TABLE, Identifier(column)))
+        connection.execute(
+            sql.SQL("alter table {} alter {} set default now()").format(TABLE, Identifier(column))
+        )
 
 
-def load(connection: psycopg.Connection[object], url: str, token: str, shape: Shape, window: Window, page_rows: int) -> int:
+def load(
+    connection: psycopg.Connection[object], url: str, token: str, shape: Shape, window: Window, page_rows: int
+) -> int:
     """Read the window into the table; returns the rows."""
     http = requests.Session()
     http.headers.update({"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
@@ -47,7 +53,9 @@ def load(connection: psycopg.Connection[object], url: str, token: str, shape: Sh
         sql.SQL("{} {}").format(Identifier(c.field), sql.SQL("text" if c.type == "id" else c.type))
         for c in shape.columns
     )
-    updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(Identifier(c.name)) for c in shape.columns[1:])
+    updates = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(Identifier(c.name)) for c in shape.columns[1:]
+    )
     connection.execute(sql.SQL("create temporary table incoming ({})").format(typed))
     rows, locator = 0, ""
     while locator != "null":
@@ -56,15 +64,17 @@ def load(connection: psycopg.Connection[object], url: str, token: str, shape: Sh
             locator = page.headers["Sforce-Locator"]
             connection.execute("truncate incoming")
             with connection.cursor() as cursor:
-                copy = sql.SQL("copy incoming from stdin (format csv, header true, force_null ({}))").format(fields)
+                copy = sql.SQL("copy incoming from stdin (format csv, header true, force_null ({}))").format(
+                    fields
+                )
                 with cursor.copy(copy) as copying:
                     for chunk in page.iter_content(CHUNK):
                         copying.write(chunk)
                 rows += cursor.rowcount
         connection.execute(
-            sql.SQL("insert into {} ({}) select {} from incoming on conflict (salesforce_id) do update set {}").format(
-                TABLE, names, fields, updates
-            )
+            sql.SQL(
+                "insert into {} ({}) select {} from incoming on conflict (salesforce_id) do update set {}"
+            ).format(TABLE, names, fields, updates)
         )
         connection.commit()
     connection.execute("drop table incoming")

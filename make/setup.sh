@@ -121,7 +121,7 @@ pwd >$UNFINISHED
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 PIP_USER=0
 if [ "$(uv_version)" != "$uv_wanted" ]; then
     sed -n '/^uv==/,/[^\\]$/p' requirements.lock >$VENV/uv.txt
-    $VENV/bin/python -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
+    $VENV/bin/python -m pip install -qq --no-input --no-cache-dir --disable-pip-version-check \
         --force-reinstall --only-binary :all: --no-deps --require-hashes -r $VENV/uv.txt ||
         fail "uv could not be installed; see pip's message above. Behind a proxy or a mirror, set it up for pip first"
 fi

@@ -68,8 +68,13 @@ def merge(connection: psycopg.Connection[Any], target: Target) -> Merged:
 
 def _judge_and_write(connection: psycopg.Connection[Any], target: Target) -> Counts:
     counts = _judge(connection, target)
-    written = _write(connection, target)
     owed = counts.new + counts.updated + counts.revived
+    if owed == 0:
+        return counts
+    if counts.new == counts.read:
+        written = _insert(connection, target)
+    else:
+        written = _upsert(connection, target) + _mark_deleted(connection, target)
     if written != owed:
         raise AssertionError(
             f"{target.definition.table}: {owed} rows were due to be written and {written} were; "
@@ -156,16 +161,27 @@ def _judge(connection: psycopg.Connection[Any], target: Target) -> Counts:
     return Counts(**dict(rows))
 
 
-def _write(connection: psycopg.Connection[Any], target: Target) -> int:
+def _insert(connection: psycopg.Connection[Any], target: Target) -> int:
+    """Write a page of which every row is new: no join and no look for conflicts; returns how many."""
+    names, values = _written_columns(target.shape)
+    inserted = connection.execute(
+        sql.SQL(
+            "insert into {} ({}, _read_at, _synced_at) select {}, {}, clock_timestamp() from {} s"
+        ).format(
+            table_name(target.definition),
+            _identifiers(names),
+            sql.SQL(", ").join(values),
+            Literal(target.read_at),
+            STAGE,
+        )
+    )
+    return inserted.rowcount
+
+
+def _upsert(connection: psycopg.Connection[Any], target: Target) -> int:
     """Write the rows with a verdict; returns how many. The guard repeats the rule, should the lock ever fail."""
-    shape = target.shape
-    names = [c.name for c in shape.columns] + [c.name for c in shape.compounds]
-    values: list[Composable] = [_incoming(c) for c in shape.columns]
-    values += [_compound(c, shape) for c in shape.compounds]
-    if shape.discriminator:
-        names.append(shape.discriminator[0])
-        values.append(Literal(shape.discriminator[1]))
-    stamp = Identifier(shape.column(shape.cursor).name)
+    names, values = _written_columns(target.shape)
+    stamp = Identifier(target.shape.column(target.shape.cursor).name)
     inserted = connection.execute(
         sql.SQL(
             """
@@ -194,7 +210,18 @@ def _write(connection: psycopg.Connection[Any], target: Target) -> int:
             lowest=LOWEST,
         )
     )
-    return inserted.rowcount + _mark_deleted(connection, target)
+    return inserted.rowcount
+
+
+def _written_columns(shape: Shape) -> tuple[list[str], list[Composable]]:
+    """The columns that the org's rows fill, and their values out of the stage."""
+    names = [c.name for c in shape.columns] + [c.name for c in shape.compounds]
+    values: list[Composable] = [_incoming(c) for c in shape.columns]
+    values += [_compound(c, shape) for c in shape.compounds]
+    if shape.discriminator:
+        names.append(shape.discriminator[0])
+        values.append(Literal(shape.discriminator[1]))
+    return names, values
 
 
 def _mark_deleted(connection: psycopg.Connection[Any], target: Target) -> int:

@@ -8,6 +8,7 @@ import os
 import signal
 import tempfile
 import threading
+from datetime import datetime
 from pathlib import Path
 
 from .server import LocalOrg
@@ -30,6 +31,12 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=0)
     parser.add_argument("--days", type=int, default=30, help="how far back the records changed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--seeded-at",
+        type=datetime.fromisoformat,
+        default=None,
+        help="the moment as of which records are made (default: now); with the same seed they are the same again",
+    )
     parser.add_argument("--job-seconds", type=float, default=2.0, help="how long a query job takes")
     parser.add_argument(
         "--page-rows", type=int, default=50_000, help="rows of a result page that nobody asked for"
@@ -54,6 +61,7 @@ def main(given: list[str] | None = None) -> int:
         port=arguments.port,
         https_port=arguments.https_port or 0,
         tls_dir=arguments.tls_dir,
+        seeded_at=arguments.seeded_at,
         job_seconds=arguments.job_seconds,
         page_rows=arguments.page_rows,
         limits={"DailyApiRequests": arguments.daily_api_requests},

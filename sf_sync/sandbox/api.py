@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from .auth import OAuthError
+from . import oauth
 from .bulk import resources as bulk
 from .errors import ApiError, not_found
 from .faults import REQUEST, Fault
-from .http import Call, Reply, error_reply, json_reply
+from .http import Call, Reply, error_reply
 from .limits import API
 from .org import RELEASES, LoggedCall, Org
-from .rest import composite, query, resources
+from .rest import composite, query, replication, resources
 
 Handler = Callable[..., Reply]
 _NAME = r"([A-Za-z]\w*)"
@@ -25,6 +25,8 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     ("/sobjects", {"GET": resources.sobjects}),
     (f"/sobjects/{_NAME}", {"GET": resources.basic}),
     (f"/sobjects/{_NAME}/describe", {"GET": resources.describe}),
+    (f"/sobjects/{_NAME}/updated", {"GET": replication.updated}),
+    (f"/sobjects/{_NAME}/deleted", {"GET": replication.deleted}),
     (f"/sobjects/{_NAME}/{_RECORD}", {"GET": resources.record}),
     ("/query", {"GET": query.query}),
     ("/queryall", {"GET": query.query_all}),
@@ -48,25 +50,11 @@ def answer(org: Org, call: Call) -> Reply:
         path = call.path.rstrip("/").lower()
         if path == "/services/data":
             return resources.versions()
-        if path == "/services/oauth2/token":
-            return _token(org, call)
+        sign_in = oauth.find(path)
+        if sign_in is not None:
+            fault = org.faults.strike(REQUEST, call.method, call.path)
+            return sign_in(org, call) if fault is None else _strike(org, call, fault)
         return _checked(org, call)
-
-
-def _token(org: Org, call: Call) -> Reply:
-    fault = org.faults.strike(REQUEST, call.method, call.path)
-    if fault is not None:
-        return _strike(org, call, fault)
-    form = dict(parse_qsl(call.body.decode(errors="replace"))) | dict(call.params)
-    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    try:
-        body = org.auth.issue(
-            form, call.headers.get("authorization", ""), call.headers.get("host", ""), call.base
-        )
-    except OAuthError as error:
-        refusal = {"error": error.error, "error_description": error.description}
-        return json_reply(refusal, error.status, headers)
-    return json_reply(body, headers=headers)
 
 
 def _checked(org: Org, call: Call) -> Reply:

@@ -66,3 +66,14 @@ def no_such_column(soql: str, at: int, column: str, entity: str) -> ApiError:
 def no_such_object(soql: str, at: int, entity: str) -> ApiError:
     """The query names an object that the user can't see."""
     return framed("INVALID_TYPE", soql, at, f"sObject type '{entity}' is not supported. {APPEND_ENTITY}")
+
+
+class OAuthError(Exception):
+    """A refusal of the token endpoint: an object on the wire, not the REST array (protocol §1.1)."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        """Keep the parts."""
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status

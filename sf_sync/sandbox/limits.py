@@ -27,11 +27,13 @@ class Limits:
         self._clock = clock
         self.maxima = ROLLING | (maxima or {})
         self._uses: dict[str, deque[tuple[float, float]]] = {name: deque() for name in self.maxima}
+        self._totals = dict.fromkeys(self.maxima, 0.0)
 
     def use(self, name: str, amount: float = 1) -> None:
         """Count some use."""
         now = self._clock.seconds()
         uses = self._uses[name]
+        self._totals[name] += amount
         if uses and now - uses[-1][0] < 1:
             uses[-1] = (uses[-1][0], uses[-1][1] + amount)
         else:
@@ -42,8 +44,8 @@ class Limits:
         uses = self._uses[name]
         oldest = self._clock.seconds() - DAY
         while uses and uses[0][0] <= oldest:
-            uses.popleft()
-        return int(sum(amount for _, amount in uses))
+            self._totals[name] -= uses.popleft()[1]
+        return round(self._totals[name])
 
     def remaining(self, name: str) -> int:
         """What is left, never below zero."""

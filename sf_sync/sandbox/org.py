@@ -11,6 +11,7 @@ from datetime import date
 from . import ids
 from .auth import App, Auth
 from .bulk.jobs import Jobs
+from .cells import TRUE, cell_text
 from .clock import Clock
 from .faults import Faults
 from .limits import Limits
@@ -44,7 +45,15 @@ class LoggedCall:
     status: int
     counted: int
     at: float
-    subrequests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A record that went, softly or for good, and when."""
+
+    entity: str
+    id: str
+    at: float
 
 
 class Org:
@@ -63,19 +72,34 @@ class Org:
         self.tables = dict(tables)
         self.limits = Limits(clock, dict(options.limits))
         app = App(f"3MVG9{secrets.token_hex(38)}", secrets.token_hex(32).upper(), self.user_id)
-        self.auth = Auth(clock, self.id, app, options.session_seconds)
+        self.auth = Auth(clock, self.id, app, options.session_seconds, self._find_user)
         self.control_token = secrets.token_urlsafe(24)
         self.faults = Faults()
         self.jobs = Jobs()
         self.cursors = Cursors(clock)
         self.log: list[LoggedCall] = []
         self.schema_changed = clock.seconds()
+        self.deletions: list[Deletion] = []
         self.between: list[tuple[int, Callable[[], object]]] = []
 
     @property
     def today(self) -> date:
         """The running user's day."""
         return self.clock.now().date()
+
+    def _find_user(self, username: str) -> tuple[str, bool] | None:
+        table = self.tables["User"]
+        wanted = username.casefold()
+        for slot in table.slots(all_rows=True):
+            if cell_text(table.cell(slot, "Username")).casefold() == wanted:
+                return cell_text(table.cell(slot, "Id")), table.cell(slot, "IsActive") == TRUE
+        return None
+
+    def change_kind(self, kind: ObjectType) -> None:
+        """Replace an object's schema; describes are new from now on."""
+        self.tables[kind.name].change_kind(kind)
+        self.kinds[kind.name] = kind
+        self.schema_changed = self.clock.seconds()
 
     def settle(self) -> None:
         """Let everything happen that is due by the clock: late commits, then jobs in their order."""

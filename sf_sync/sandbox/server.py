@@ -25,11 +25,14 @@ START_SECONDS = 30
 STOP_SECONDS = 10
 
 
-def make_org(sizes: Sizes, options: Options, now: datetime | None = None) -> Org:
-    """A new org with generated records."""
+def make_org(
+    sizes: Sizes, options: Options, now: datetime | None = None, seeded_at: datetime | None = None
+) -> Org:
+    """A new org with records generated as of `seeded_at` (default: its clock's now)."""
     clock = Clock(now)
     kinds = {kind.name: kind for kind in map(schema.load, schema.names())}
-    return Org(clock, kinds, build(kinds, sizes, clock.seconds()), options)
+    tables = build(kinds, sizes, seeded_at.timestamp() if seeded_at else clock.seconds())
+    return Org(clock, kinds, tables, options)
 
 
 class LocalOrg:
@@ -51,6 +54,7 @@ class LocalOrg:
         https_port: int = 0,
         tls_dir: Path | str | None = None,
         now: datetime | None = None,
+        seeded_at: datetime | None = None,
         job_seconds: float = 0.0,
         page_rows: int = 50_000,
         session_seconds: float = 7200.0,
@@ -59,7 +63,7 @@ class LocalOrg:
         """Generate the records; nothing listens yet."""
         sizes = Sizes(contacts=contacts, accounts=accounts, users=users, days=days, seed=seed)
         options = Options(job_seconds, page_rows, session_seconds, limits or {})
-        self.org = make_org(sizes, options, now)
+        self.org = make_org(sizes, options, now, seeded_at)
         self.control = Control(self.org)
         self.url = ""
         self.https_url = ""

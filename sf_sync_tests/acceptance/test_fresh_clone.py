@@ -22,8 +22,6 @@ LIMIT_S = 600
 NETWORK = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 OURS = ("UV_CACHE_DIR", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "PIP_CACHE_DIR")
 
-pytestmark = pytest.mark.proof
-
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
@@ -114,9 +112,9 @@ def top_level() -> set[Path]:
 
 def files_of(user: str, since: Path, *, outside: Path) -> list[str]:
     """Every file of a user that is newer than another, outside a folder."""
-    arguments = ["-xdev", "(", "-path", outside, "-o", "-path", "/proc", ")", "-prune", "-o"]
+    pruned: list[str | Path] = ["(", "-path", outside, "-o", "-path", "/proc", ")", "-prune", "-o"]
     found = subprocess.run(
-        ["find", "/", *arguments, "-user", user, "-newer", since, "-print"],
+        ["find", "/", "-xdev", *pruned, "-user", user, "-newer", since, "-print"],
         capture_output=True,
         text=True,
         check=False,
@@ -144,6 +142,7 @@ def newcomer(request: pytest.FixtureRequest) -> Iterator[Newcomer]:
     shutil.rmtree(top)
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(3 * LIMIT_S)
 def test_one_command_shows_equal_tables_and_leaves_nothing_behind(
     newcomer: Newcomer, capsys: pytest.CaptureFixture[str]

@@ -44,7 +44,7 @@ def sobjects(org: Org, call: Call) -> Reply:
 
 def describe(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X/describe`."""
-    kind = _kind(org, name)
+    kind = find_kind(org, name)
     return _unless_unchanged(org, call) or json_reply(
         describe_object(kind, org.kinds, call.version), headers={"Last-Modified": _last_modified(org)}
     )
@@ -52,12 +52,12 @@ def describe(org: Org, call: Call, name: str) -> Reply:
 
 def basic(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X`."""
-    return json_reply({"objectDescribe": flags(_kind(org, name), call.version), "recentItems": []})
+    return json_reply({"objectDescribe": flags(find_kind(org, name), call.version), "recentItems": []})
 
 
 def record(org: Org, call: Call, name: str, record_id: str) -> Reply:
     """`GET sobjects/X/<id>[?fields=A,B]`."""
-    kind = _kind(org, name)
+    kind = find_kind(org, name)
     table = org.tables[kind.name]
     slot = table.slot(record_id)
     if slot is None:
@@ -70,7 +70,8 @@ def record(org: Org, call: Call, name: str, record_id: str) -> Reply:
     return raw_json(records(found, 0, 1, call.version)[0])
 
 
-def _kind(org: Org, name: str) -> ObjectType:
+def find_kind(org: Org, name: str) -> ObjectType:
+    """A visible object by the name in a path; 404 where there is none."""
     kind = org.kind(name)
     if kind is None:
         raise not_found()

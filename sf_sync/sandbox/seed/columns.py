@@ -79,9 +79,14 @@ class Maker:
         """Ids of other records; null everywhere where there are none."""
         return self.choice(pool, filled) if pool else self.nothing()
 
-    def ids(self, prefix: str) -> list[bytes]:
-        """The ids of records 1 … size."""
-        return id_cells(prefix, self.size)
+    def several(self, values: Sequence[str], filled: float) -> list[bytes]:
+        """Multi-select picklists: values joined by semicolons, in the picklist's order."""
+        picks = [";".join(v for v in values if self.rng.random() < 0.4) for _ in range(200)]
+        return self.texts([text for text in picks if text], filled)
+
+    def ids(self, prefix: str, count: int | None = None) -> list[bytes]:
+        """The ids of records 1 … count (default: size)."""
+        return id_cells(prefix, self.size if count is None else count)
 
     def system(self, kind: ObjectType, users: Sequence[bytes], deleted: float = 0.03) -> Columns:
         """The system columns: ids, audit fields, stamps over the last days, some of them equal."""

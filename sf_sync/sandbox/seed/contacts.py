@@ -67,9 +67,9 @@ def contacts(
         "Last_Visit_Date__c": maker.days_between(-900, 0, 0.5),
         "Last_Visited_By_Rep__c": maker.references(users, 0.5),
         "Business_Entity__c": maker.references(accounts, 0.3),
-        "Provider_Participation__c": _several(maker, values["Provider_Participation__c"], 0.5),
-        "Sub_Specialty__c": _several(maker, values["Sub_Specialty__c"], 0.3),
-        "BuyerAttributes": _several(maker, values["BuyerAttributes"], 0.02),
+        "Provider_Participation__c": maker.several(values["Provider_Participation__c"], 0.5),
+        "Sub_Specialty__c": maker.several(values["Sub_Specialty__c"], 0.3),
+        "BuyerAttributes": maker.several(values["BuyerAttributes"], 0.02),
         "Provider_Start_Date__c": maker.days_between(-4_000, -30, 0.5),
         "Provider_Term_Date__c": maker.days_between(-300, 300, 0.05),
         "Provider_Type__c": maker.texts(values["Provider_Type__c"], 0.6),
@@ -90,12 +90,6 @@ def _provider_address(maker: Maker, values: dict[str, tuple[str, ...]]) -> Colum
     columns["MN_Address__StateCode__s"] = maker.texts(values["MN_Address__StateCode__s"], 0.5)
     columns["MN_Address__CountryCode__s"] = maker.texts(("US",), 0.5)
     return columns
-
-
-def _several(maker: Maker, values: tuple[str, ...], filled: float) -> list[bytes]:
-    """Multi-select picklists: values joined by semicolons, in the picklist's order."""
-    picks = [";".join(v for v in values if maker.rng.random() < 0.4) for _ in range(200)]
-    return maker.choice([text_cell(text) for text in picks if text], filled)
 
 
 def _description(maker: Maker) -> bytes:

@@ -29,6 +29,8 @@ FAST = {"fsync": "off", "shared_buffers": "16MB"}
 REPO = Path(__file__).parents[3]
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
+BUSY = "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the server another user")
 
 STARTER = """
@@ -191,6 +193,18 @@ def test_a_killed_server_comes_back_with_what_was_committed(made: Path) -> None:
     assert again.pid != server.pid
     assert answer(again) == 42
     assert "database system was not properly shut down" in log_of(again)
+
+
+def test_the_last_query_of_a_killed_server_is_waited_for(made: Path) -> None:
+    server = start(made)
+    with ThreadPoolExecutor(1) as pool:
+        query = pool.submit(ask, server.url, "select count(*) from generate_series(1, 20000000)")
+        eventually(lambda: ask(server.url, BUSY) == 1)
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: embedded.status(made) is None)
+        assert ask(start(made).url, "select 1") == 1
+        with pytest.raises(psycopg.OperationalError):
+            query.result()
 
 
 def test_a_killed_servers_number_in_another_process_is_not_the_server(made: Path) -> None:

@@ -1,0 +1,162 @@
+"""The demo's folder: whose it is at the moment, and what the next demo must know of this one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from sf_sync.demo.errors import DemoError
+
+SEED = 1
+LOCK_TRIES = 100
+LOCK_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the org is made from: the same plan makes the same records."""
+
+    contacts: int
+    days: int
+    seed: int
+    seeded_at: str
+
+    @classmethod
+    def new(cls, contacts: int, days: int) -> Self:
+        return cls(contacts, days, SEED, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class DemoFolder:
+    """Where everything of the demo lives, apart from its databases."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / "demo"
+        self.dagster_home = self.path / "dagster"
+        self.tls = self.path / "tls"
+        self.org = self.path / "org.json"
+        self.results = self.path / "results.jsonl"
+        self._plan = self.path / "plan.json"
+        self._server = self.path / "server.json"
+        self._lock = state_dir / "demo.lock"
+
+    @contextmanager
+    def hold(self) -> Iterator[int]:
+        """Have the folder for oneself; yields the lock, for guards to share.
+
+        Raises DemoError where another demo has it. After a demo that was killed, waits for its guards.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = self._locked()
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        try:
+            self.path.mkdir(exist_ok=True)
+            self.dagster_home.mkdir(exist_ok=True)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """The process whose demo runs here, None where none does."""
+        try:
+            with self._lock.open() as file:
+                return _alive(file.read()) if not _try_lock(file.fileno()) else None
+        except FileNotFoundError:
+            return None
+
+    def plan(self, contacts: int, days: int) -> Plan:
+        """The plan of the first demo here, which decides; made and kept where this is the first.
+
+        Raises DemoError where other numbers are asked for than the data were made with.
+        """
+        try:
+            plan = Plan(**json.loads(self._plan.read_text()))
+        except FileNotFoundError:
+            plan = Plan.new(contacts, days)
+            _write(self._plan, asdict(plan))
+        except (ValueError, TypeError):
+            raise DemoError(f"{self._plan} can't be read; run `make clean-demo` and start again") from None
+        if (plan.contacts, plan.days) != (contacts, days):
+            raise DemoError(
+                f"the demo's data are {plan.contacts:,} contacts of {plan.days} days, and {contacts:,} of {days} days "
+                "are asked for; run `make clean-demo` first"
+            )
+        return plan
+
+    def started_server(self) -> int | None:
+        """The PostgreSQL process that a demo started and, if it still runs, didn't stop."""
+        try:
+            return int(json.loads(self._server.read_text())["pid"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+
+    def note_server(self, pid: int | None) -> None:
+        """Remember that the demo started PostgreSQL, or that it has stopped it."""
+        if pid is None:
+            self._server.unlink(missing_ok=True)
+        else:
+            _write(self._server, {"pid": pid})
+
+    def delete(self) -> None:
+        """Delete the folder; the caller holds it."""
+        shutil.rmtree(self.path)
+        self._lock.unlink(missing_ok=True)
+
+    def _locked(self) -> int:
+        for _ in range(LOCK_TRIES):
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+            if _try_lock(descriptor):
+                if _is_file(descriptor, self._lock):
+                    return descriptor
+            else:
+                holder = _alive(os.read(descriptor, 20).decode())
+                if holder is not None:
+                    os.close(descriptor)
+                    raise DemoError(
+                        f"a demo runs already in {self.path} (process {holder}); end it with Ctrl-C in its terminal, "
+                        "or by `make clean-demo`, which deletes its data too"
+                    )
+            os.close(descriptor)
+            time.sleep(LOCK_POLL_S)
+        raise DemoError(f"what a killed demo left in {self.path} does not end; try again in a minute")
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    """Whether a path still leads to an open file, which somebody may have deleted meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _alive(pid: str) -> int | None:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return None
+    except PermissionError:
+        pass
+    return int(pid)
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    part.replace(path)

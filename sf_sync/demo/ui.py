@@ -1,0 +1,63 @@
+"""The Dagster UI of the demo, with the daemon that carries out what people click."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from sf_sync.demo.children import Child
+from sf_sync.demo.errors import DemoError
+from sf_sync.demo.folder import DemoFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+USUAL_PORT = 3000
+START_TIMEOUT_S = 180
+POLL_S = 0.2
+
+
+def prepare_home(folder: DemoFolder) -> None:
+    """Give DAGSTER_HOME its dagster.yaml, where Dagster looks for it."""
+    shutil.copy(ROOT / "dagster.yaml", folder.dagster_home)
+
+
+def start(folder: DemoFolder, env: Mapping[str, str], lock: int) -> tuple[Child, str]:
+    """Start `dagster dev`; returns it and the UI's address."""
+    # With a port that is taken, its web server would end and the rest go on.
+    port = _free_port()
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
+    command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
+    return Child.start("dagster dev", command, folder=folder.path, env=env, lock=lock), f"http://{HOST}:{port}"
+
+
+def wait_for(child: Child, address: str) -> None:
+    """Return when the UI answers. Raises DemoError where it doesn't come up."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        child.require_running()
+        try:
+            with direct.open(f"{address}/server_info", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise DemoError(f"the Dagster UI does not answer at {address}\n{child.tail()}") from None
+            time.sleep(POLL_S)
+
+
+def _free_port() -> int:
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError(f"no port is free on {HOST}; end other programs")

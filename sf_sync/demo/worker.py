@@ -1,0 +1,36 @@
+"""The demo's Dagster process: `python -m sf_sync.demo.worker RESULTS FIRST LAST`. Reads contacts, then builds its model.
+
+In a process of its own, because Dagster takes over the signals of the one that it runs in.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from sf_sync.defs.range_run import RunResult, build_models, end_killed_runs, materialize_range, open_instance
+from sf_sync.definitions import defs
+
+OBJECTS = ["contacts"]
+MODELS = ["stg_salesforce__contacts"]
+
+
+def main(results: Path, first: date, last: date) -> int:
+    """Write a line of JSON for each asset when it is done."""
+    with open_instance() as instance, results.open("w", buffering=1) as file:
+        end_killed_runs(instance)
+        _write(file, materialize_range(defs, OBJECTS, first, last, instance))
+        _write(file, build_models(defs, MODELS, instance))
+    return 0
+
+
+def _write(file: TextIO, results: list[RunResult]) -> None:
+    file.writelines(json.dumps(asdict(result)) + "\n" for result in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *map(date.fromisoformat, sys.argv[2:4])))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from sf_sync.catalog.columns import Shape
+from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
 from sf_sync.mirror.ledger import IdRange, Part
 from sf_sync.mirror.rest_reader import fits_an_address
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce import rest, soql
+from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import QueryTooLarge
 from sf_sync.salesforce.record_id import between
 from sf_sync.salesforce.rest import Operation
@@ -53,6 +55,42 @@ def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: s
         return "rest"
     few = part.expected is not None and part.expected <= REST_ROWS
     return "rest" if few and short and definition.api == "auto" else "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What reading a part would take."""
+
+    sobject: str
+    part: Part
+    api: str
+    api_calls: int
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "source": self.sobject,
+            "window": [self.part.window.start.isoformat(), self.part.window.end.isoformat()],
+            "expected": self.part.expected,
+            "api": self.api,
+            "api_calls": self.api_calls,
+        }
+
+
+def forecast(
+    session: OrgSession, definition: ObjectDefinition, window: Window, *, page_rows: int
+) -> list[Forecast]:
+    """What a sync of the window would read, without reading it; costs a describe and the counts."""
+    found = []
+    for source in definition.sources:
+        one = shape(definition, source, describe(session, source.sobject).object)
+        for part in parts(session, one, window):
+            api = choose_api(definition, one, part, None)
+            rows = part.expected or 0
+            pages = -(-rows // (REST_ROWS if api == "rest" else page_rows)) or 1
+            # A job is made, polled a few times and read; each object is described and each part counted.
+            calls = pages + 2 + (5 if api == "bulk" else 0)
+            found.append(Forecast(one.sobject, part, api, calls))
+    return found
 
 
 def parts(session: OrgSession, shape: Shape, window: Window, *, most_rows: int = PART_ROWS) -> Iterator[Part]:

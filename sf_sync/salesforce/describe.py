@@ -64,7 +64,9 @@ def describe(session: OrgSession, sobject: str) -> Described:
         if error.status != 404:
             raise
         raise ObjectMissing(
-            f"the org has no object {sobject}, or the signed-in user may not see it", code=error.code, status=404
+            f"the org has no object {sobject}, or the signed-in user may not see it",
+            code=error.code,
+            status=404,
         ) from None
     try:
         return Described(ObjectDescribe.model_validate(answer.body), answer.server_time)

@@ -1,0 +1,75 @@
+"""The sf-sync command: arguments in, sentences out. What it does is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from sf_sync.catalog.definition import CatalogError
+from sf_sync.cli import log, objects, query, sync
+from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
+from sf_sync.mirror.coverage import OtherOrg
+from sf_sync.salesforce.errors import SalesforceError
+from sf_sync.settings import Settings, SettingsError
+from sf_sync.store.database import DatabaseError, migrate_database
+from sf_sync.store.embedded import EmbeddedServerError
+
+EXPECTED = (SettingsError, CatalogError, DatabaseError, EmbeddedServerError, OtherOrg, SalesforceError)
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+dbt_app = typer.Typer(no_args_is_help=True, help="The dbt project.")
+app.command("sync")(sync.sync)
+app.command("query")(query.query)
+app.command("log")(log.log)
+app.add_typer(objects.app, name="objects")
+app.add_typer(dbt_app, name="dbt")
+
+
+def main() -> None:
+    """The entry point: every expected failure is one sentence on stderr and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except EXPECTED as error:
+        complain(f"sf-sync: {error}")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        complain("sf-sync: interrupted; what was merged stays, and the same command goes on from there")
+        sys.exit(INTERRUPTED)
+
+
+@app.callback()
+def _callback(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False) -> None:
+    """Keeps Salesforce in step with PostgreSQL."""
+    if verbose:
+        logging.getLogger("sf_sync").setLevel(logging.INFO)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring sf_sync's own tables up to this version."""
+    out.print(f"{migrate_database(Settings.load())}: the tables are those of this version", highlight=False)
+
+
+@app.command()
+def demo(
+    stop: Annotated[bool, typer.Option("--exit", help="End after the table.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Delete the demo's data and end.")] = False,
+) -> None:
+    """Everything on a local org: sync, dbt, a table of what came, and the Dagster UI until Ctrl-C."""
+    from sf_sync.demo import run_demo  # Dagster takes seconds to import, and only the demo needs it here
+
+    raise typer.Exit(run_demo(stay=not stop, forget=forget))
+
+
+@dbt_app.command("parse")
+def dbt_parse() -> None:
+    """Write the manifest that Dagster reads; needs no database."""
+    from sf_sync.dbt import parse_project  # dbt takes seconds to import
+
+    parse_project()

@@ -1,0 +1,158 @@
+"""`sf-sync sync`: read objects of the catalog into their mirror tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
+from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
+from sf_sync.mirror.plan import Forecast, forecast
+from sf_sync.mirror.report import SyncReport
+from sf_sync.mirror.syncing import PAGE_ROWS, Engine, requested_window, sync_window
+from sf_sync.mirror.window import Window
+from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
+from sf_sync.salesforce.org import open_session
+from sf_sync.salesforce.session import OrgSession
+from sf_sync.settings import Settings
+from sf_sync.store.database import open_database
+
+DAYS = ["%Y-%m-%d"]
+OUTCOMES = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which days, and how to answer."""
+
+    full: bool
+    days: int | None
+    first: date | None
+    last: date | None
+    as_json: bool
+    by_name: bool  # objects were named, so one that is missing is a failure
+
+
+def sync(
+    objects: Annotated[
+        list[str] | None, typer.Argument(help="Objects of the catalog; all where none.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Everything, from the oldest record's day.")] = False,
+    days: Annotated[int | None, typer.Option(min=1, help="The last N days, with today.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=DAYS, help="First day, UTC.")] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=DAYS, help="Last day, included; default today.")
+    ] = None,
+    api: Annotated[
+        str | None, typer.Option(help="Force `bulk` or `rest`; default: as the catalog says.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line per synced object.")
+    ] = False,
+) -> None:
+    """Read objects from the org into their mirror tables. Exit code 1 when a window is not complete."""
+    if [full, days is not None, first is not None].count(True) != 1 or (last is not None and first is None):
+        raise typer.BadParameter("say which days: --full, --days N, or --from DAY [--to DAY]")
+    if api not in {None, "bulk", "rest"}:
+        raise typer.BadParameter(f"--api is `bulk` or `rest`, not {api!r}")
+    if first is not None and last is not None and last < first:
+        raise typer.BadParameter(f"--to {last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog)
+    names = tuple(objects) if objects else settings.object_names
+    definitions = [find(catalog, name) for name in names] if names else list(chosen(catalog, None).values())
+    if api is not None:
+        definitions = [definition.model_copy(update={"api": api}) for definition in definitions]
+    asked = Asked(full, days, _day(first), _day(last), as_json, by_name=names is not None)
+    with open_session(settings) as session:
+        if dry_run:
+            for definition in definitions:
+                forecasts = forecast(
+                    session, definition, _window(session, definition, asked), page_rows=PAGE_ROWS
+                )
+                _say_forecast(definition, forecasts, as_json=as_json)
+            return
+        engine = Engine(session, open_database(settings))
+        complete = [_sync_one(engine, definition, asked) for definition in definitions]
+    if not all(complete):
+        raise typer.Exit(FAILED)
+
+
+def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> bool:
+    """Sync one object and say what came of it; whether it is complete."""
+    try:
+        window = _window(engine.session, definition, asked)
+        with progress_bar(definition.name, quiet=asked.as_json) as on_progress:
+            report = sync_window(engine, definition, window, on_progress=on_progress)
+    except ObjectMissing as error:
+        if asked.by_name:
+            return _failed(definition, error, asked)
+        err.print(f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False)
+        return True
+    except SalesforceError as error:
+        return _failed(definition, error, asked)
+    if asked.as_json:
+        typer.echo(json.dumps(report.to_json()))
+    else:
+        _say(report)
+    return report.skipped is None
+
+
+def _window(session: OrgSession, definition: ObjectDefinition, asked: Asked) -> Window:
+    return requested_window(
+        session, definition, days=asked.days, first=asked.first, last=asked.last, full=asked.full
+    )
+
+
+def _failed(definition: ObjectDefinition, error: SalesforceError, asked: Asked) -> bool:
+    if asked.as_json:
+        typer.echo(json.dumps({"object": definition.name, "table": definition.table, "error": str(error)}))
+    complain(f"{definition.name}: {error}")
+    return False
+
+
+def _say(report: SyncReport) -> None:
+    if report.skipped:
+        err.print(
+            f"{report.object}: skipped, {report.skipped}", style="yellow", markup=False, highlight=False
+        )
+        return
+    counts = report.counts
+    parts = [f"{getattr(counts, name):,} {name}" for name in OUTCOMES if getattr(counts, name)]
+    out.print(
+        f"{report.object} {report.requested}: {counts.read:,} rows read"
+        + (f" ({', '.join(parts)})" if parts else "")
+        + f", {report.rows_per_second:,.0f} rows/s, {report.api_calls} API calls",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if report.rejected_cells:
+        out.print(
+            f"  {report.rejected_cells:,} cells had no value of their type; their text is in sync.rejected_cells",
+            style="yellow",
+        )
+    for change in report.drift:
+        out.print(f"  {report.table}: {change}", highlight=False)
+
+
+def _say_forecast(definition: ObjectDefinition, forecasts: list[Forecast], *, as_json: bool) -> None:
+    for one in forecasts:
+        if as_json:
+            typer.echo(json.dumps({"object": definition.name, **one.to_json()}))
+            continue
+        rows = "an unknown number of" if one.part.expected is None else f"{one.part.expected:,}"
+        out.print(
+            f"{definition.name} {one.sobject} {one.part.window}: {rows} rows by {one.api}, "
+            f"about {one.api_calls} API calls",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

@@ -78,18 +78,18 @@ def parse_project() -> Path:
     return MANIFEST
 
 
-def ensure_manifest() -> Path:
-    """Parse the project where the manifest is missing or older than a file that it was made from. Raises DbtError."""
+def manifest_is_current() -> bool:
+    """Whether there is a manifest that is younger than every file that it is made from."""
     try:
         made = MANIFEST.stat().st_mtime
     except FileNotFoundError:
-        return parse_project()
+        return False
     sources = (
         path
         for path in PROJECT.rglob("*")
         if path.is_file() and path.relative_to(PROJECT).parts[0] not in {"target", "logs"}
     )
-    return parse_project() if any(path.stat().st_mtime > made for path in sources) else MANIFEST
+    return all(path.stat().st_mtime <= made for path in sources)
 
 
 def run(arguments: Sequence[str], url: DatabaseUrl) -> int:

@@ -175,6 +175,31 @@ def upgrade() -> None:
         schema="sync",
     )
     op.create_table(
+        "tokens",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column(
+            "seed_hash", sa.Text(), nullable=False, comment="Of SF_REFRESH_TOKEN; another one begins anew."
+        ),
+        sa.Column(
+            "sealed",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The tokens in use, encrypted with a key made from the seed.",
+        ),
+        sa.Column(
+            "refused",
+            sa.Text(),
+            nullable=True,
+            comment="Why the org no longer takes the token; nobody asks again until the seed changes.",
+        ),
+        sa.Column(
+            "changed_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("connection"),
+        schema="sync",
+        comment="The one place of a rotating refresh token: its row is locked while it is used.",
+    )
+    op.create_table(
         "extracts",
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("extract_id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),

@@ -25,12 +25,20 @@ def dbt_models() -> dg.AssetsDefinition:
     @dbt_assets(manifest=dbt.MANIFEST, name="dbt_models")
     def _models(context: dg.AssetExecutionContext, dbt_cli: Dbt) -> Iterator[Any]:
         with dagster_failures():
+            if not dbt.manifest_is_current():
+                raise dbt.DbtError(
+                    "the dbt project has changed; run `make manifest` and reload the definitions"
+                )
             settings = Settings.load()
             # dbt runs as a process of this one's, and finds the database in its environment.
             os.environ.update(dbt.environment(open_database(settings).url))
         # Of its own and out of the project: dbt's files of every run would pile up there.
         target = settings.state_dir / "dbt" / context.run_id
-        yield from dbt_cli.cli(["build"], context=context, target_path=target).stream()
+        yield from (
+            dbt_cli.cli(["build"], context=context, target_path=target)
+            .stream()
+            .fetch_column_metadata(with_column_lineage=False)
+        )
         shutil.rmtree(target, ignore_errors=True)
 
     return _models

@@ -18,7 +18,9 @@ from sf_sync.store.database import DatabaseError
 from sf_sync.store.embedded import EmbeddedServerError
 
 # The session has asked for about a minute by itself before an error gets here.
-TRANSIENT = dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+TRANSIENT = dg.RetryPolicy(
+    max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
 
 BUSY_TRIES = 4
 BUSY_WAIT_S = 30

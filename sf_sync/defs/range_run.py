@@ -51,9 +51,7 @@ def materialize_range(
     return _run(defs, keys, instance, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
 
 
-def build_models(
-    defs: dg.Definitions, names: Sequence[str], instance: dg.DagsterInstance
-) -> list[RunResult]:
+def build_models(defs: dg.Definitions, names: Sequence[str], instance: dg.DagsterInstance) -> list[RunResult]:
     """One run that builds dbt models and runs their tests."""
     return _run(defs, [dg.AssetKey([name]) for name in names], instance, {})
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Self
 from sf_sync.demo.errors import DemoError
 
 SEED = 1
-LOCK_TRIES = 100
+LOCK_TRIES = 300  # the guards of a killed demo take up to 25 s
 LOCK_POLL_S = 0.1
 
 
@@ -110,6 +110,8 @@ class DemoFolder:
         """Delete the folder; the caller holds it."""
         shutil.rmtree(self.path)
         self._lock.unlink(missing_ok=True)
+        with suppress(OSError):  # where it holds more
+            self._lock.parent.rmdir()
 
     def _locked(self) -> int:
         for _ in range(LOCK_TRIES):

@@ -2,63 +2,92 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from contextlib import ExitStack, suppress
 
 import psycopg
 
-from sf_sync import dbt
-from sf_sync.catalog.definition import ObjectDefinition, find, load_catalog
-from sf_sync.demo import databases, environment, servers, ui
-from sf_sync.demo.children import Child
+from sf_sync.dbt import DbtError
+from sf_sync.demo import servers
 from sf_sync.demo.errors import DemoError
 from sf_sync.demo.folder import DemoFolder
-from sf_sync.demo.screen import Comparison, Screen
+from sf_sync.demo.screen import Screen
 from sf_sync.demo.signals import Signals, Stopped
-from sf_sync.mirror.syncing import oldest_day
-from sf_sync.salesforce import rest
+from sf_sync.demo.steps import Demo
 from sf_sync.salesforce.errors import SalesforceError
-from sf_sync.salesforce.org import open_session
-from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
-from sf_sync.store.database import DatabaseError, open_database
+from sf_sync.store.database import DatabaseError
 from sf_sync.store.embedded import EmbeddedServerError
-from sf_sync.store.urls import DatabaseUrl
 
-OBJECT = "contacts"
 FAILED = 1
+HOLDER_TIMEOUT_S = 90
 POLL_S = 0.2
-STOP_HOLDER_TIMEOUT_S = 90
 
-EXPECTED = (DemoError, dbt.DbtError, EmbeddedServerError, DatabaseError, SalesforceError, psycopg.OperationalError)
+EXPECTED = (
+    DemoError,
+    DbtError,
+    EmbeddedServerError,
+    DatabaseError,
+    SalesforceError,
+    psycopg.OperationalError,
+)
 
 
 def demo(*, stay: bool, contacts: int, days: int) -> int:
     """Run the demo; returns the exit code."""
     settings, screen = Settings.load(), Screen()
-    code = FAILED
+    code = None
     with Signals() as signals:
         try:
             with ExitStack() as stack:
                 try:
-                    run = _Demo(settings, DemoFolder(settings.state_dir), screen, signals, stack)
-                    code = run.table(contacts, days)
-                    if stay and code == 0:
-                        run.stay()
+                    one = Demo(settings, screen, signals, stack, contacts=contacts, days=days)
+                    one.start()
+                    code = 0 if one.compare() else FAILED
+                    if stay:
+                        one.stay()
                 finally:
                     signals.ignore()
-                    screen.say("stopping")
+                    screen.say("Stopping what the demo started.")
         except Stopped as stopped:
-            return 0 if code == 0 and stopped.number == signal.SIGINT else stopped.exit_code
+            # Once the table is there, Ctrl-C is how the demo is meant to end.
+            return code if code is not None and stopped.number == signal.SIGINT else stopped.exit_code
         except EXPECTED as error:
             screen.complain(str(error))
             return FAILED
-    return code
+    return FAILED if code is None else code
+
+
+def forget_demo() -> int:
+    """Stop a demo that runs or was killed, and delete its data; returns the exit code."""
+    settings, screen = Settings.load(), Screen()
+    folder = DemoFolder(settings.state_dir)
+    with Signals() as signals:
+        try:
+            _stop_holder(folder, screen)
+            with folder.hold(), signals.held():
+                servers.delete_databases(settings, folder)
+                folder.delete()
+        except Stopped as stopped:
+            return stopped.exit_code
+        except EXPECTED as error:
+            screen.complain(str(error))
+            return FAILED
+    screen.say("The demo's data are deleted.")
+    return 0
+
+
+def _stop_holder(folder: DemoFolder, screen: Screen) -> None:
+    holder = folder.holder()
+    if holder is None:
+        return
+    screen.say(f"Stopping the demo of process {holder}.")
+    with suppress(ProcessLookupError):
+        os.kill(holder, signal.SIGTERM)
+    deadline = time.monotonic() + HOLDER_TIMEOUT_S
+    while folder.holder() == holder:
+        if time.monotonic() > deadline:
+            raise DemoError(f"the demo of process {holder} does not end; end that process and try again")
+        time.sleep(POLL_S)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
-
-class _Console(Console):
-    """A console whose terminal may be gone: then nobody reads, and the clean-up goes on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
+HEADINGS = ("object", "rows in the org", "rows in PostgreSQL", "equal", "rows/s", "API calls")
+WORDS = {"object", "equal"}  # columns that hold words, not numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One row of the table."""
+    """The org and PostgreSQL, side by side."""
 
     object: str
     in_org: int
@@ -34,38 +39,30 @@ class Comparison:
         return self.in_org == self.in_database
 
 
+@dataclass(slots=True)
 class Step:
-    """A step that goes on. Its sentence may say more at the end than at the start."""
+    """A step that goes on: its sentence, which may say more at the end, and where its progress is shown."""
 
-    def __init__(self, text: str, on_rows: Callable[[int, int], None]) -> None:
-        self.text = text
-        self.rows = on_rows
+    text: str
+    rows: Callable[[int, int], None]
 
 
 class Screen:
     """Standard output for what happens, standard error for what went wrong."""
 
     def __init__(self) -> None:
-        self._out = _Console(highlight=False, markup=False, soft_wrap=True)
-        self._err = _Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+        self._out = _console(sys.stdout)
+        self._err = _console(sys.stderr)
 
-    def say(self, text: str) -> None:
-        """A line, where anyone still reads."""
-        try:
-            self._out.print(text)
-        except OSError:
-            self._out.quiet = True
+    def say(self, text: str = "") -> None:
+        self._out.print(text)
 
     def complain(self, text: str) -> None:
-        """A line about a failure."""
-        try:
-            self._err.print(f"sf-sync demo: {text}", style="red")
-        except OSError:
-            self._err.quiet = True
+        self._err.print(f"sf-sync demo: {text}", style="red")
 
     @contextmanager
     def step(self, text: str) -> Iterator[Step]:
-        """Show a step while the block runs, and a line with its time when it has succeeded."""
+        """Show a step while the block runs, and its sentence with the time that it took when it has succeeded."""
         started = time.monotonic()
         if self._out.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -78,11 +75,11 @@ class Screen:
             yield step
         self.say(f"{step.text} ({time.monotonic() - started:.1f} s)")
 
-    def table(self, rows: list[Comparison]) -> None:
-        """The org and PostgreSQL, side by side."""
+    def table(self, rows: Sequence[Comparison]) -> None:
+        """The result of the demo."""
         table = Table()
-        for heading in ("object", "rows in the org", "rows in PostgreSQL", "equal", "rows/s", "API calls"):
-            table.add_column(heading, justify="left" if heading in {"object", "equal"} else "right")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="left" if heading in WORDS else "right")
         for row in rows:
             table.add_row(
                 row.object,
@@ -94,3 +91,26 @@ class Screen:
                 style=None if row.is_equal else "red",
             )
         self._out.print(table)
+
+
+class _Lasting:
+    """A stream whose reader may go away, as a closed terminal does: then nobody reads, and the clean-up goes on."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _console(stream: IO[str]) -> Console:
+    return Console(file=cast("IO[str]", _Lasting(stream)), highlight=False, markup=False, soft_wrap=True)

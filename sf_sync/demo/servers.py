@@ -14,7 +14,6 @@ from sf_sync.demo.errors import DemoError
 from sf_sync.demo.folder import DemoFolder, Plan
 from sf_sync.settings import Settings
 from sf_sync.store import embedded
-from sf_sync.store.urls import DatabaseUrl
 
 ORG_START_TIMEOUT_S = 120
 POLL_S = 0.05
@@ -30,14 +29,14 @@ class OrgAccess:
     client_secret: str
 
 
-def start_postgres(settings: Settings, folder: DemoFolder) -> DatabaseUrl:
-    """Start the embedded server where it isn't running; returns its URL. Raises EmbeddedServerError."""
+def start_postgres(settings: Settings, folder: DemoFolder) -> embedded.Server:
+    """Start the embedded server where it isn't running. Raises EmbeddedServerError."""
     before = embedded.status(settings.state_dir)
     server = embedded.ensure_running(settings.state_dir, bindir=settings.pg_bindir)
     if before is None:
         folder.note_server(server.pid)
     databases.make(server.url)
-    return server.url
+    return server
 
 
 def stop_postgres(settings: Settings, folder: DemoFolder) -> bool:
@@ -56,8 +55,8 @@ def delete_databases(settings: Settings, folder: DemoFolder) -> None:
     if not embedded.server_home(settings.state_dir).data.exists():
         return
     server = start_postgres(settings, folder)
-    databases.drop(server)
-    is_ours_alone = not databases.others(server)
+    databases.drop(server.url)
+    is_ours_alone = not databases.others(server.url)
     if stop_postgres(settings, folder) and is_ours_alone:
         embedded.remove(settings.state_dir)
 

@@ -33,7 +33,9 @@ def start(folder: DemoFolder, env: Mapping[str, str], lock: int) -> tuple[Child,
     port = _free_port()
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
     command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
-    return Child.start("dagster dev", command, folder=folder.path, env=env, lock=lock), f"http://{HOST}:{port}"
+    return Child.start(
+        "dagster dev", command, folder=folder.path, env=env, lock=lock
+    ), f"http://{HOST}:{port}"
 
 
 def wait_for(child: Child, address: str) -> None:

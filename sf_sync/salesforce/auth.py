@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import jwt
@@ -22,7 +23,9 @@ from sf_sync.salesforce.errors import (
     refusal,
 )
 from sf_sync.salesforce.session import CONNECT_TIMEOUT_S, Token
-from sf_sync.settings import Settings, SettingsError, is_loopback
+from sf_sync.settings import CONNECTION, Settings, SettingsError, is_loopback
+from sf_sync.store.database import open_database
+from sf_sync.store.tokens import Tokens, locked_tokens
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 TOKEN_TIMEOUT_S = 60
@@ -38,7 +41,9 @@ def sign_in_from(settings: Settings) -> SignIn:
     if settings.auth == "access_token":
         given = Token(_secret(settings.access_token), instance_url)
         return _once(given)
-    return lambda http: _post(http, instance_url, _form(settings, instance_url))
+    if settings.auth == "refresh_token":
+        return _RefreshToken(settings, instance_url)
+    return lambda http: _post(http, instance_url, _form(settings, instance_url)).token
 
 
 def _form(settings: Settings, instance_url: str) -> dict[str, str]:
@@ -48,14 +53,65 @@ def _form(settings: Settings, instance_url: str) -> dict[str, str]:
             "client_id": settings.client_id or "",
             "client_secret": _secret(settings.client_secret),
         }
-    if settings.auth == "jwt":
+    return {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "assertion": _assertion(settings, instance_url),
+    }
+
+
+def _audience(instance_url: str) -> str:
+    """Whom an assertion is for: the vendor's production or sandbox host; elsewhere the address itself."""
+    host = urlsplit(instance_url).hostname or ""
+    if not host.endswith(".salesforce.com"):
+        return instance_url
+    is_sandbox = ".sandbox." in host or "--" in host or host.startswith("test.")
+    return "https://test.salesforce.com" if is_sandbox else "https://login.salesforce.com"
+
+
+class _RefreshToken:
+    """Signs in with a refresh token, one process at a time, and keeps the new one that the org may answer with."""
+
+    def __init__(self, settings: Settings, instance_url: str) -> None:
+        self._settings = settings
+        self._instance_url = instance_url
+        self._last: str | None = None  # the access token that this process used until it expired
+
+    def __call__(self, http: requests.Session) -> Token:
+        seed = _secret(self._settings.refresh_token)
+        with locked_tokens(open_database(self._settings), CONNECTION, seed) as row:
+            if row.refused is not None:
+                raise SignInRefused(f"{row.refused}; authorize the app anew and set SF_REFRESH_TOKEN")
+            kept = row.tokens
+            if kept.access_token and kept.instance_url and kept.access_token != self._last:
+                # Another process has signed in since; asking again would use the token up.
+                self._last = kept.access_token
+                return Token(kept.access_token, kept.instance_url, kept.organization_id)
+            try:
+                granted = _post(http, self._instance_url, self._form(kept.refresh_token))
+            except SignInRefused as error:
+                if error.code == "invalid_grant":
+                    row.refuse(str(error))
+                raise
+            token = granted.token
+            row.save(
+                Tokens(
+                    granted.refresh_token or kept.refresh_token,
+                    token.access_token,
+                    token.instance_url,
+                    token.organization_id,
+                )
+            )
+        self._last = token.access_token
+        return token
+
+    def _form(self, refresh_token: str) -> dict[str, str]:
+        secret = _secret(self._settings.client_secret)
         return {
-            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            "assertion": _assertion(settings, instance_url),
+            "grant_type": "refresh_token",
+            "client_id": self._settings.client_id or "",
+            **({"client_secret": secret} if secret else {}),
+            "refresh_token": refresh_token,
         }
-    raise SettingsError(
-        f"SF_AUTH={settings.auth} is not there yet; use client_credentials, jwt or access_token"
-    )
 
 
 def _assertion(settings: Settings, instance_url: str) -> str:
@@ -68,7 +124,7 @@ def _assertion(settings: Settings, instance_url: str) -> str:
     claims = {
         "iss": settings.client_id,
         "sub": settings.username,
-        "aud": instance_url,
+        "aud": _audience(instance_url),
         "exp": int(time.time()) + ASSERTION_LIFE_S,
     }
     try:
@@ -79,7 +135,15 @@ def _assertion(settings: Settings, instance_url: str) -> str:
         ) from None
 
 
-def _post(http: requests.Session, instance_url: str, form: dict[str, str]) -> Token:
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """The org's answer to a sign-in."""
+
+    token: Token
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+def _post(http: requests.Session, instance_url: str, form: dict[str, str]) -> _Granted:
     try:
         response = http.post(
             instance_url + TOKEN_PATH,
@@ -109,7 +173,7 @@ def _post(http: requests.Session, instance_url: str, form: dict[str, str]) -> To
         raise SignInRefused(
             f"{DOING}: the org sent us to {token.instance_url}, where the token would go in clear"
         )
-    return token
+    return _Granted(token, body.get("refresh_token"))
 
 
 def _refused(response: requests.Response, instance_url: str) -> SalesforceError:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from .server import LocalOrg
 
+RECORDS = ("contacts", "accounts", "users", "leads", "tasks", "events", "relations", "products")
+
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sf_sync.sandbox", description=__doc__)
@@ -26,9 +28,8 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--state-file", type=Path, default=None, help="where addresses and credentials are written"
     )
-    parser.add_argument("--contacts", type=int, default=0)
-    parser.add_argument("--accounts", type=int, default=0)
-    parser.add_argument("--users", type=int, default=0)
+    for name in RECORDS:
+        parser.add_argument(f"--{name}", type=int, default=0, metavar="N")
     parser.add_argument("--days", type=int, default=30, help="how far back the records changed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -42,6 +43,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         "--page-rows", type=int, default=50_000, help="rows of a result page that nobody asked for"
     )
     parser.add_argument("--daily-api-requests", type=int, default=100_000)
+    parser.add_argument("--changes-per-second", type=float, default=0, help="contacts changed while it runs")
     return parser.parse_args(given)
 
 
@@ -55,8 +57,7 @@ def main(given: list[str] | None = None) -> int:
         arguments.contacts,
         arguments.days,
         arguments.seed,
-        accounts=arguments.accounts,
-        users=arguments.users,
+        **{name: getattr(arguments, name) for name in RECORDS if name != "contacts"},
         https=arguments.https_port is not None,
         port=arguments.port,
         https_port=arguments.https_port or 0,
@@ -67,6 +68,8 @@ def main(given: list[str] | None = None) -> int:
         limits={"DailyApiRequests": arguments.daily_api_requests},
     )
     with org:
+        if arguments.changes_per_second > 0:
+            org.control.start_changes("Contact", arguments.changes_per_second, arguments.seed)
         if arguments.state_file is not None:
             write_state(arguments.state_file, org)
         print(f"local org: {org.url} {org.https_url}".rstrip(), flush=True)

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from . import api, control_http
+from . import api
+from .control import http as control_http
 from .http import Call, Reply, Stream
 from .org import Org
 

@@ -79,6 +79,7 @@ class Org:
         self.cursors = Cursors(clock)
         self.log: list[LoggedCall] = []
         self.schema_changed = clock.seconds()
+        self.stop_life: Callable[[], int] = lambda: 0
         self.deletions: list[Deletion] = []
         self.between: list[tuple[int, Callable[[], object]]] = []
 

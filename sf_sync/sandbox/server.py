@@ -49,6 +49,11 @@ class LocalOrg:
         *,
         accounts: int = 0,
         users: int = 0,
+        leads: int = 0,
+        tasks: int = 0,
+        events: int = 0,
+        relations: int = 0,
+        products: int = 0,
         https: bool = False,
         port: int = 0,
         https_port: int = 0,
@@ -61,7 +66,7 @@ class LocalOrg:
         limits: Mapping[str, int] | None = None,
     ) -> None:
         """Generate the records; nothing listens yet."""
-        sizes = Sizes(contacts=contacts, accounts=accounts, users=users, days=days, seed=seed)
+        sizes = Sizes(contacts, accounts, users, leads, tasks, events, relations, products, days, seed)
         options = Options(job_seconds, page_rows, session_seconds, limits or {})
         self.org = make_org(sizes, options, now, seeded_at)
         self.control = Control(self.org)
@@ -137,6 +142,7 @@ class LocalOrg:
 
     def stop(self) -> None:
         """Stop listening; open downloads are broken off."""
+        self.control.stop_changes()
         for server in self._servers:
             server.should_exit = True
         if self._thread is not None:

@@ -37,6 +37,7 @@ class Table:
         self.columns = {f.name: given.get(f.name) or [NULL] * size for f in kind.fields if f.stored}
         self._current = list(range(size))
         self._pending: list[Pending] = []
+        self._removed: dict[int, int] = {}
         self._versions = 0
         self._slots: dict[bool, tuple[int, Sequence[int]]] = {}
 
@@ -113,6 +114,10 @@ class Table:
     def _write(
         self, values: Mapping[str, bytes], base: int | None, rank: int, visible_at: float | None
     ) -> None:
+        waiting = [p.visible_at for p in self._pending if p.rank == rank]
+        if waiting:
+            # The lock on the row is held until the earlier change is committed.
+            visible_at = max(visible_at or 0.0, waiting[-1])
         slot = self._size()
         for name, column in self.columns.items():
             cell = values.get(name)
@@ -140,7 +145,16 @@ class Table:
         if rank is None:
             raise KeyError(record_id)
         self._pending = [p for p in self._pending if p.rank != rank]
+        if self._current[rank] != GONE:
+            self._removed[rank] = self._current[rank]
         self._publish(rank, GONE)
+
+    def restore(self, record_id: str) -> None:
+        """Bring a removed record back as it was."""
+        rank = self.rank(record_id)
+        if rank is None or rank not in self._removed:
+            raise KeyError(record_id)
+        self._publish(rank, self._removed.pop(rank))
 
     def change_kind(self, kind: ObjectType) -> None:
         """Follow a changed schema: new fields get an empty column, deleted ones lose theirs."""

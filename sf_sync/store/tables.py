@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -96,7 +97,9 @@ extracts = Table(
     _moment("created_at", nullable=False, now=True),
     _moment("finished_at"),
     ForeignKeyConstraint(
-        ["connection", "request_id"], ["sync.requests.connection", "sync.requests.request_id"], ondelete="CASCADE"
+        ["connection", "request_id"],
+        ["sync.requests.connection", "sync.requests.request_id"],
+        ondelete="CASCADE",
     ),
     comment="One reading of a window, with everything about it frozen before the job is made.",
 )
@@ -186,6 +189,21 @@ object_state = Table(
     Column("drifted", Boolean, nullable=False, server_default=text("false")),
     _moment("described_at"),
     comment="What was learned about an object at run time.",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("seed_hash", Text, nullable=False, comment="Of SF_REFRESH_TOKEN; another one begins anew."),
+    Column("sealed", LargeBinary, comment="The tokens in use, encrypted with a key made from the seed."),
+    Column(
+        "refused",
+        Text,
+        comment="Why the org no longer takes the token; nobody asks again until the seed changes.",
+    ),
+    _moment("changed_at", nullable=False, now=True),
+    comment="The one place of a rotating refresh token: its row is locked while it is used.",
 )
 
 budget = Table(

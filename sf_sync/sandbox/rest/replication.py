@@ -89,4 +89,3 @@ def _check_number(count: int) -> None:
 
 def _wire(seconds: float) -> str:
     return datetime_text(datetime.fromtimestamp(int(seconds), UTC), "+0000")
-

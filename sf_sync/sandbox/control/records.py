@@ -1,28 +1,21 @@
-"""What a test or a demonstration may do to the org behind the API's back."""
+"""Changes of records: what users and the system do to them, and what they are in truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from .cells import FALSE, NULL, TRUE, Value, render, stamp_cell, text_cell
-from .faults import Fault
-from .org import LoggedCall, Org
-from .schema import Field
-from .table import Table
-
-UNDERIVED = frozenset({"Id", "IsDeleted", "SystemModstamp"})
+from sf_sync.sandbox.cells import FALSE, NULL, TRUE, Value, render, stamp_cell, text_cell
+from sf_sync.sandbox.org import Deletion, Org
+from sf_sync.sandbox.schema import Field
+from sf_sync.sandbox.table import Table
 
 
-class Control:
-    """The control methods. Each is one transaction at the org's present moment."""
+class RecordControl:
+    """The methods about records. Each is one transaction at the org's present moment."""
 
     def __init__(self, org: Org) -> None:
         """Work on this org."""
         self._org = org
-
-    # Records
 
     def insert(self, object: str, values: Mapping[str, Value] | None = None, late: float = 0) -> str:
         """Create a record; readers see it `late` seconds after its stamp. Gives its id."""
@@ -52,19 +45,65 @@ class Control:
         with self._changing(object) as table:
             self._write(table, id, self._cells(table, values), derive=False)
 
-    def delete(self, object: str, ids: Iterable[str]) -> None:
+    def delete(self, object: str, ids: Sequence[str]) -> None:
         """Put records into the recycle bin."""
         self._flag(object, ids, TRUE)
+        self._remember(object, ids)
 
-    def undelete(self, object: str, ids: Iterable[str]) -> None:
+    def undelete(self, object: str, ids: Sequence[str]) -> None:
         """Take records out of the recycle bin; they keep their ids."""
         self._flag(object, ids, FALSE)
+        back = set(ids)
+        self._org.deletions = [d for d in self._org.deletions if d.id not in back]
 
-    def hard_delete(self, object: str, ids: Iterable[str]) -> None:
-        """Remove records without a trace."""
+    def hard_delete(self, object: str, ids: Sequence[str]) -> None:
+        """Remove records past the recycle bin: no query shows them again, getDeleted still names them."""
+        with self._changing(object) as table:
+            known = {d.id for d in self._org.deletions}
+            for record_id in ids:
+                table.remove(record_id)
+        self._remember(object, [record_id for record_id in ids if record_id not in known])
+
+    def vanish(self, object: str, ids: Sequence[str]) -> None:
+        """Take records out of the user's sight without a word anywhere, as lost sharing does; `appear` undoes it."""
         with self._changing(object) as table:
             for record_id in ids:
                 table.remove(record_id)
+
+    def appear(self, object: str, ids: Sequence[str]) -> None:
+        """Bring back records that vanished, as they were: no stamp moves."""
+        with self._changing(object) as table:
+            for record_id in ids:
+                table.restore(record_id)
+
+    def merge(self, object: str, winner: str, losers: Sequence[str]) -> None:
+        """Merge records: losers go to the recycle bin with MasterRecordId, their children go to the winner."""
+        with self._changing(object) as table:
+            if not table.kind.mergeable:
+                raise ValueError(f"{table.kind.name} records can't be merged")
+            flags = {"IsDeleted": TRUE, "MasterRecordId": text_cell(winner)}
+            for loser in losers:
+                self._write(table, loser, flags | self._stamps(table, ("SystemModstamp",)))
+            self._reparent(table, winner, losers)
+            self.touch(object, [winner])
+        self._remember(object, losers)
+
+    def _reparent(self, parent: Table, winner: str, losers: Sequence[str]) -> None:
+        gone = {text_cell(loser) for loser in losers}
+        for table in self._org.tables.values():
+            references = [f.name for f in table.kind.fields if parent.kind.name in f.references]
+            for name in references:
+                if name == "MasterRecordId":
+                    continue
+                column = table.columns[name]
+                for slot in [s for s in table.slots(all_rows=True) if column[s] in gone]:
+                    cells = {name: text_cell(winner)} | self._stamps(table, ("SystemModstamp",))
+                    table.update(table.columns["Id"][slot][1:-1].decode(), cells)
+
+    def _remember(self, name: str, ids: Iterable[str]) -> None:
+        kind = self._org.kind(name)
+        now = self._org.clock.seconds()
+        self._org.deletions += [Deletion(kind.name if kind else name, record_id, now) for record_id in ids]
 
     def ids(self, object: str, include_deleted: bool = False) -> list[str]:
         """The ids of an object's records."""
@@ -83,104 +122,12 @@ class Control:
         with self._changing(object) as table:
             return len(table.slots(include_deleted))
 
-    # Clock
-
-    def now(self) -> datetime:
-        """The org's time."""
-        return self._org.clock.now()
-
-    def freeze(self, at: datetime | str | None = None) -> None:
-        """Stop the clock, now or at a given time."""
-        self._org.clock.freeze(datetime.fromisoformat(at) if isinstance(at, str) else at)
-
-    def resume(self) -> None:
-        """Let the clock run on."""
-        self._org.clock.resume()
-
-    def advance(self, seconds: float) -> None:
-        """Jump forward."""
-        with self._org.lock:
-            self._org.clock.advance(seconds)
-            self._org.settle()
-
-    # Limits, tokens, jobs
-
-    def set_limit(self, name: str, remaining: int | None = None, maximum: int | None = None) -> None:
-        """Change an allocation's maximum, or what is left of it."""
-        with self._org.lock:
-            if maximum is not None:
-                self._org.limits.maxima[name] = maximum
-            if remaining is not None:
-                self._org.limits.set_remaining(name, remaining)
-
-    def expire_tokens(self) -> None:
-        """End every session."""
-        with self._org.lock:
-            self._org.auth.revoke_all()
-
-    def jobs(self) -> list[dict[str, str]]:
-        """The query jobs that the org still has."""
-        with self._org.lock:
-            self._org.settle()
-            return [
-                {
-                    "id": j.id,
-                    "object": j.entity,
-                    "state": j.state,
-                    "operation": j.operation,
-                    "query": j.query.text,
-                }
-                for j in self._org.jobs.all()
-            ]
-
-    # Faults and the log
-
-    def fault(
-        self,
-        kind: str,
-        path: str = "",
-        method: str = "",
-        object: str = "",
-        after: int = 0,
-        times: int = 1,
-        **values: Any,
-    ) -> None:
-        """Put a fault in force; `values` are its own: bytes_per_second, rows, message, difference, seconds."""
-        with self._org.lock:
-            self._org.faults.add(Fault(kind, path, method, object, after, times, values))
-
-    def faults(self) -> list[dict[str, object]]:
-        """The faults with how often each struck."""
-        return [
-            {
-                "kind": f.kind,
-                "path": f.path,
-                "method": f.method,
-                "object": f.object,
-                "times": f.times,
-                "struck": f.struck,
-            }
-            for f in self._org.faults.all()
-        ]
-
-    def clear_faults(self) -> None:
-        """Take all faults away."""
-        with self._org.lock:
-            self._org.faults.clear()
-
-    def requests(self) -> list[LoggedCall]:
-        """Every API call since the start, or since the log was cleared."""
-        return list(self._org.log)
-
-    def clear_requests(self) -> None:
-        """Empty the log."""
-        self._org.log.clear()
-
-    def before_subrequest(self, position: int, action: Callable[[], object]) -> None:
-        """Do something just before the subrequest of that position (0 is the first) of the next composite call."""
-        self._org.between.append((position, action))
-
-    # How it is done
+    def text_field(self, object: str) -> str:
+        """A text field of an object that users may write."""
+        with self._changing(object) as table:
+            fields = [f for f in table.kind.visible if f.type in ("string", "combobox") and f.writable]
+            required = [f.name for f in fields if not f.nillable]
+            return (required or [f.name for f in fields])[0]
 
     def _changing(self, name: str) -> _Open:
         return _Open(self._org, name)

@@ -9,15 +9,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from .cells import datetime_text
+from sf_sync.sandbox.cells import datetime_text
+from sf_sync.sandbox.http import Call, Reply, json_reply
+from sf_sync.sandbox.org import LoggedCall, Org
+
 from .control import Control
-from .http import Call, Reply, json_reply
-from .org import LoggedCall, Org
 
 TOKEN_HEADER = "x-control-token"  # noqa: S105 - the name of a header
-METHODS = frozenset(
-    name for name in vars(Control) if not name.startswith("_") and name != "before_subrequest"
-)  # fmt: skip
+METHODS = frozenset(name for name in dir(Control) if not name.startswith("_") and name != "before_subrequest")
 READING = frozenset({"truth", "requests", "ids", "count", "now", "jobs", "faults"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import replace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def _run(server: DatabaseUrl, statement: sql.Composed) -> None:
 @pytest.fixture
 def org() -> Iterator[LocalOrg]:
     """A small local org of the test's own."""
-    with LocalOrg(contacts=300, days=30, seed=1) as running:
+    with LocalOrg(contacts=300, days=30, seed=1, page_rows=100) as running:
         yield running
 
 
@@ -92,8 +93,14 @@ def session(settings: Settings) -> Iterator[OrgSession]:
 
 @pytest.fixture
 def engine(session: OrgSession, database: Database) -> Engine:
-    """The mirror engine on the test's org and database, with small pages."""
+    """The mirror engine on the test's org and database: three pages of 100 contacts, fetched ahead."""
     return Engine(session, database, page_rows=100)
+
+
+@pytest.fixture(params=["serial", "parallel"])
+def either_engine(request: pytest.FixtureRequest, engine: Engine) -> Engine:
+    """The engine with pages one after the other, and with pages fetched ahead."""
+    return replace(engine, parallel_pages=request.param == "parallel")
 
 
 def settings_for(org: LocalOrg, database: Database) -> Settings:

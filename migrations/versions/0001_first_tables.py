@@ -222,6 +222,9 @@ def upgrade() -> None:
         sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("api_version", sa.Text(), nullable=False),
         sa.Column("max_records", sa.Integer(), nullable=False),
+        sa.Column(
+            "page_mode", sa.Text(), nullable=False, comment="How pages are asked for: serial or parallel."
+        ),
         sa.Column("expected", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.Text(), server_default=sa.text("'new'"), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=True),

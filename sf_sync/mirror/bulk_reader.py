@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from sf_sync.mirror.ledger import Extract
+from sf_sync.mirror.parallel_pages import ParallelPages
 from sf_sync.mirror.reader import FIRST, Begun, NotProved, Page
 from sf_sync.salesforce import bulk
 from sf_sync.salesforce.rest import Operation
@@ -23,6 +24,7 @@ class BulkReader:
         self._on_poll = on_poll
         self._job_id = extract.job_id
         self._job_rows: int | None = extract.reported_rows
+        self._parallel: ParallelPages | None = None
 
     def begin(self) -> Begun:
         operation: Operation = "queryAll" if self._extract.operation == "queryAll" else "query"
@@ -35,10 +37,12 @@ class BulkReader:
             self._session, self._known_job(), version=self._extract.api_version, on_poll=self._on_poll
         )
         self._job_rows = job.rows
+        if self._extract.page_mode == "parallel":
+            self._parallel = ParallelPages(self._session, job.id, self._extract.api_version)
         return job.rows
 
     def page(self, locator: str) -> AbstractContextManager[Page]:
-        return self._serial(locator)
+        return self._serial(locator) if self._parallel is None else self._parallel.page(locator)
 
     def prove(self, rows_read: int) -> None:
         if self._job_rows is not None and rows_read != self._job_rows:
@@ -48,7 +52,8 @@ class BulkReader:
             )
 
     def close(self) -> None:
-        """Nothing is fetched ahead."""
+        if self._parallel is not None:
+            self._parallel.close()
 
     @contextmanager
     def _serial(self, locator: str) -> Iterator[Page]:

@@ -66,6 +66,7 @@ class Extract:
     fields: list[str]
     api_version: str
     max_records: int
+    page_mode: str
     expected: int | None
     state: str
     job_id: str | None
@@ -92,7 +93,7 @@ class Progress:
 
 EXTRACT_COLUMNS = (
     "extract_id::text, source, window_start, window_end, id_after, id_until, api, operation, soql, fields, "
-    "api_version, max_records, expected, state, job_id, read_at, reported_rows"
+    "api_version, max_records, page_mode, expected, state, job_id, read_at, reported_rows"
 )
 
 
@@ -234,14 +235,16 @@ def begin_extract(
     fields: tuple[str, ...],
     api_version: str,
     max_records: int,
+    page_mode: str,
 ) -> Extract:
     """Write an extract before anything is asked of the org for it."""
     with connection.cursor(row_factory=class_row(Extract)) as cursor:
         extract = cursor.execute(
             f"""
             insert into sync.extracts (connection, request_id, organization_id, object, source, window_start,
-                window_end, id_after, id_until, api, operation, soql, fields, api_version, max_records, expected)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                window_end, id_after, id_until, api, operation, soql, fields, api_version, max_records, page_mode,
+                expected)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             returning {EXTRACT_COLUMNS}
             """,  # noqa: S608 - a constant column list
             [
@@ -260,6 +263,7 @@ def begin_extract(
                 Jsonb(fields),
                 api_version,
                 max_records,
+                page_mode,
                 part.expected,
             ],
         ).fetchone()

@@ -53,6 +53,7 @@ class Engine:
     connection_name: str = CONNECTION
     page_rows: int = PAGE_ROWS
     part_rows: int = plan.PART_ROWS
+    parallel_pages: bool = True
 
 
 def sync(
@@ -261,6 +262,7 @@ class _Run:
 
     def _begin(self, reading: Reading, request: str, part: Part) -> Extract:
         forced = coverage.forced_api(self.connection, reading.scope)
+        several_pages = part.expected is None or part.expected > self.engine.page_rows
         return ledger.begin_extract(
             self.connection,
             reading.scope,
@@ -272,6 +274,7 @@ class _Run:
             fields=reading.shape.fields,
             api_version=self.engine.session.api_version,
             max_records=self.engine.page_rows,
+            page_mode="parallel" if several_pages and self.engine.parallel_pages else "serial",
         )
 
     def _run(self, reading: Reading, one: Extract) -> ExtractReport:

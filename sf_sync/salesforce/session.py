@@ -97,6 +97,7 @@ class OrgSession:
         self._on_usage = on_usage
         self._token: Token | None = None
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._http = requests.Session()
         self._http.trust_env = False  # a .netrc entry would replace our token
         self._http.verify = verify
@@ -196,8 +197,7 @@ class OrgSession:
                 ) from None
             except requests.RequestException as error:
                 raise TransientError(f"{doing}: no answer from {token.instance_url} ({error})") from error
-            self.calls += 1
-            self._note_usage(response)
+            self._note(response)
             if response.status_code < 300:
                 return response
             with closing(response):
@@ -220,7 +220,9 @@ class OrgSession:
                 self._token = self.retrying(lambda: self._sign_in(self._http))
             return self._token
 
-    def _note_usage(self, response: requests.Response) -> None:
+    def _note(self, response: requests.Response) -> None:
+        with self._counting:
+            self.calls += 1
         match = re.match(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
         if match is None:
             return

@@ -52,7 +52,7 @@ def answer(org: Org, call: Call) -> Reply:
             return resources.versions()
         sign_in = oauth.find(path)
         if sign_in is not None:
-            fault = org.faults.strike(REQUEST, call.method, call.path)
+            fault = org.faults.strike(REQUEST, call.method, call.path, by_path_only=True)
             return sign_in(org, call) if fault is None else _strike(org, call, fault)
         return _checked(org, call)
 
@@ -113,7 +113,8 @@ def _with_usage(org: Org, reply: Reply) -> Reply:
 
 
 def _logged(org: Org, call: Call, status: int, counted: int) -> LoggedCall:
-    return LoggedCall(call.method, call.path, urlencode(call.params), status, counted, org.clock.seconds())
+    query_text, now = urlencode(call.params), org.clock.seconds()
+    return LoggedCall(call.method, call.path, query_text, status, counted, now, composite.inner_calls(call))
 
 
 def _entity(org: Org, path: str) -> str:

@@ -17,6 +17,7 @@ from .http import Call, Reply, Stream
 from .org import Org
 
 SLOW_PIECE = 4_096
+LONGEST_HEAD = 16_384
 
 
 class App:
@@ -32,6 +33,10 @@ class App:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        too_long = _too_long(scope)
+        if too_long:
+            await self._send(Reply(too_long), send)
+            return
         body = await request.body()
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -55,6 +60,15 @@ class App:
             return
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await _stream(reply.body, send)
+
+
+def _too_long(scope: Scope) -> int | None:
+    """414 for a URI over the limit, 431 for URI and headers together over it (protocol §2.1)."""
+    uri = len(scope["raw_path"]) + len(scope["query_string"]) + 1
+    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if uri > LONGEST_HEAD:
+        return 414
+    return 431 if uri + headers > LONGEST_HEAD else None
 
 
 async def _stream(stream: Stream, send: Send) -> None:

@@ -36,7 +36,7 @@ POINTS = {
 class Fault:
     """One fault. It strikes `times` times, after letting `after` matching requests pass.
 
-    A *request* fault strikes any API call, a *page* fault a page of results (Bulk or REST query), an *info* fault the
+    A *request* fault strikes any API call (sign-in only where `path` says so), a *page* fault a page of results (Bulk or REST query), an *info* fault the
     job info of a finished job, a *job* fault the creation of a query job, a *commit* fault a change of a record.
     """
 
@@ -77,10 +77,13 @@ class Faults:
         """Take all faults away."""
         self._faults.clear()
 
-    def strike(self, point: str, method: str = "", path: str = "", entity: str = "") -> Fault | None:
+    def strike(
+        self, point: str, method: str = "", path: str = "", entity: str = "", by_path_only: bool = False
+    ) -> Fault | None:
         """The first fault that strikes here, counted; None where all goes well."""
         for fault in self._faults:
-            if fault.times > 0 and fault.matches(point, method, path, entity):
+            meant = fault.times > 0 and fault.matches(point, method, path, entity)
+            if meant and (fault.path or not by_path_only):
                 if fault.after > 0:
                     fault.after -= 1
                     continue

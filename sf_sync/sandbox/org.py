@@ -45,6 +45,7 @@ class LoggedCall:
     status: int
     counted: int
     at: float
+    subrequests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Org:
         self.cursors = Cursors(clock)
         self.log: list[LoggedCall] = []
         self.schema_changed = clock.seconds()
+        self.torn_reads = False
         self.stop_life: Callable[[], int] = lambda: 0
         self.deletions: list[Deletion] = []
         self.between: list[tuple[int, Callable[[], object]]] = []

@@ -88,6 +88,7 @@ extracts = Table(
     Column("fields", JSONB, nullable=False),
     Column("api_version", Text, nullable=False),
     Column("max_records", Integer, nullable=False),
+    Column("page_mode", Text, nullable=False, comment="How pages are asked for: serial or parallel."),
     Column("expected", BigInteger),
     Column("state", Text, nullable=False, server_default=text("'new'")),
     Column("job_id", Text),

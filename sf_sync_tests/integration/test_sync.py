@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -100,8 +101,9 @@ def test_a_closed_window_is_credited_whole(engine: Engine) -> None:
 )
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_passing_fault_is_overcome_in_the_same_run(
-    org: LocalOrg, engine: Engine, kind: str, path: str, after: int
+    org: LocalOrg, either_engine: Engine, kind: str, path: str, after: int
 ) -> None:
+    engine = either_engine
     if after and (path in {"jobs/query$", "describe"} or kind == "wrong_job_count"):
         pytest.skip("such a request is made once")
     org.control.fault(kind, path=path, after=after)
@@ -126,6 +128,7 @@ def test_a_passing_fault_is_overcome_in_the_same_run(
 def test_a_lasting_fault_ends_red_with_a_sentence_and_the_next_run_is_equal(
     org: LocalOrg, engine: Engine, kind: str, path: str, says: str
 ) -> None:
+    engine = replace(engine, parallel_pages=False)
     org.control.fault(kind, path=path, times=1000)
     with pytest.raises(SalesforceError, match=says):
         read(engine, definition=BULK)
@@ -135,7 +138,10 @@ def test_a_lasting_fault_ends_red_with_a_sentence_and_the_next_run_is_equal(
     assert mirror_differs(org, engine) == []
 
 
-def test_at_the_daily_limit_the_run_ends_red_and_is_gone_on_with_later(org: LocalOrg, engine: Engine) -> None:
+def test_at_the_daily_limit_the_run_ends_red_and_is_gone_on_with_later(
+    org: LocalOrg, either_engine: Engine
+) -> None:
+    engine = either_engine
     org.control.fault("daily_limit_403", path="results", after=1, times=1000)
     with pytest.raises(DailyLimitReached):
         read(engine, definition=BULK)
@@ -149,6 +155,7 @@ def test_at_the_daily_limit_the_run_ends_red_and_is_gone_on_with_later(org: Loca
 def test_a_run_that_broke_off_goes_on_with_the_same_job_and_its_next_page(
     org: LocalOrg, engine: Engine
 ) -> None:
+    engine = replace(engine, parallel_pages=False)
     org.control.fault("http_503", path="results", after=2, times=1000)
     window = days_window(TODAY - timedelta(days=40), TODAY - timedelta(days=1))
     with pytest.raises(SalesforceError):

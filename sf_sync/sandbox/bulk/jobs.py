@@ -145,6 +145,11 @@ def _run(org: Org, job: Job) -> None:
 
 
 def _finish(org: Org, job: Job) -> None:
+    if org.torn_reads and job.selection is not None and not job.query.order_by and job.query.limit is None:
+        first = job.selection
+        _run(org, job)
+        if job.selection is not None:
+            job.selection = execute.torn(first, job.selection)
     if job.selection is not None:
         megabytes = _megabytes(job.selection)
         if megabytes > org.limits.remaining(BULK_MEGABYTES):

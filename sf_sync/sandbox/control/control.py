@@ -71,6 +71,10 @@ class Control(RecordControl, SchemaControl):
         with self._org.lock:
             self._org.auth.register_key(pem)
 
+    def tear_jobs(self, torn: bool = True) -> None:
+        """Let jobs read the first half of the ids when they begin and the rest when they end, as chunked jobs may."""
+        self._org.torn_reads = torn
+
     def jobs(self) -> list[dict[str, str]]:
         """The query jobs that the org still has."""
         with self._org.lock:

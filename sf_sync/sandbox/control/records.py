@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sf_sync.sandbox.cells import FALSE, NULL, TRUE, Value, render, stamp_cell, text_cell
+from sf_sync.sandbox.cells import FALSE, TRUE, Value, render, stamp_cell, text_cell
 from sf_sync.sandbox.org import Deletion, Org
 from sf_sync.sandbox.schema import Field
 from sf_sync.sandbox.table import Table
+
+from .formulas import account_name, derived
 
 
 class RecordControl:
@@ -28,6 +30,8 @@ class RecordControl:
         with self._changing(object) as table:
             cells = self._cells(table, values) | self._stamps(table, ("SystemModstamp", "LastModifiedDate"))
             self._write(table, id, cells, late)
+            if table.kind.name == "Account" and "Name" in cells:
+                self._refresh_account_formulas(id)
 
     def touch(self, object: str, ids: Iterable[str]) -> None:
         """Let the system change records: only SystemModstamp moves."""
@@ -163,17 +167,17 @@ class RecordControl:
         table.update(record_id, cells, self._visible_at(table, late))
 
     def _derived(self, table: Table, cells: dict[str, bytes], slot: int | None = None) -> dict[str, bytes]:
-        """Add what follows from changed fields: a person's Name."""
-        parts = ("FirstName", "MiddleName", "LastName", "Suffix")
-        if "LastName" not in table.columns or not any(name in cells for name in parts) or "Name" in cells:
-            return cells
-        now = [
-            cells.get(n) or (NULL if slot is None else table.cell(slot, n))
-            for n in parts
-            if n in table.columns
-        ]
-        name = b" ".join(cell[1:-1] for cell in now if cell != NULL)
-        return cells | {"Name": b'"' + name + b'"'}
+        return derived(table, cells, slot, self._org.tables["Account"])
+
+    def _refresh_account_formulas(self, account_id: str) -> None:
+        contacts = self._org.tables["Contact"]
+        if "Contact_Account_Name__c" not in contacts.columns:
+            return
+        wanted = text_cell(account_id)
+        name = account_name(self._org.tables["Account"], wanted)
+        column = contacts.columns["AccountId"]
+        for slot in [s for s in contacts.slots(all_rows=True) if column[s] == wanted]:
+            contacts.update(contacts.columns["Id"][slot][1:-1].decode(), {"Contact_Account_Name__c": name})
 
     def _visible_at(self, table: Table, late: float) -> float | None:
         fault = self._org.faults.strike("commit", entity=table.kind.name)

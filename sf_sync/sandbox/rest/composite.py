@@ -74,6 +74,18 @@ def batch(org: Org, call: Call, perform: Perform) -> Reply:
     return json_reply({"hasErrors": any(r["statusCode"] >= 400 for r in results), "results": results})
 
 
+def inner_calls(call: Call) -> tuple[str, ...]:
+    """The subrequests of a composite or batch call, as `GET /services/…`, for the log."""
+    if not re.fullmatch(r".*/composite(/batch)?/?", call.path, re.IGNORECASE):
+        return ()
+    try:
+        body = call.json_object()
+    except ApiError:
+        return ()
+    wanted = body.get("compositeRequest") or body.get("batchRequests") or []
+    return tuple(f"{i.get('method', 'GET')} {i.get('url', '')}" for i in wanted if isinstance(i, dict))
+
+
 def _list(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
     wanted = body.get(key)
     if not isinstance(wanted, list) or not wanted or not all(isinstance(item, dict) for item in wanted):

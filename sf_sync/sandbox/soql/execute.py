@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sf_sync.sandbox.cells import NULL, NUMERIC, cell_text, text_cell
@@ -193,6 +193,28 @@ def select(
             if c.direct and not c.field.stored
         },
     )  # fmt: skip
+
+
+def torn(earlier: Selection, later: Selection) -> Selection:
+    """Rows of two runs of one query in id order: the first half of the ids as earlier, the others as later."""
+    if not len(earlier):
+        return later
+    middle = earlier.row_ids(len(earlier) // 2, len(earlier) // 2 + 1)[0]
+    old = [i for i, cell in enumerate(earlier.row_ids(0, len(earlier))) if cell < middle]
+    new = [i for i, cell in enumerate(later.row_ids(0, len(later))) if cell >= middle]
+
+    def both(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
+        return [first[i] for i in old] + [second[i] for i in new]
+
+    return replace(
+        later,
+        slots=[earlier.slots[i] for i in old] + [later.slots[i] for i in new],
+        computed=tuple(
+            both(a, b) if source is None else ()
+            for source, a, b in zip(later.sources, earlier.computed, later.computed, strict=True)
+        ),
+        parents={},
+    )
 
 
 def _parents(

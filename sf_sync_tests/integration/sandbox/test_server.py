@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from sf_sync.sandbox.control.client import ControlClient
 from sf_sync.sandbox.server import LocalOrg
 
 
@@ -80,14 +81,16 @@ def test_html_errors_are_not_json(org: LocalOrg, session: requests.Session) -> N
     assert reply.headers["Content-Type"].startswith("text/html")
 
 
-def test_control_over_http(org: LocalOrg, session: requests.Session) -> None:
-    def control(method: str, **arguments: object) -> object:
-        reply = session.post(
-            f"{org.url}/control/{method}", json=arguments, headers={"X-Control-Token": org.control_token}
-        )
-        assert reply.status_code == 200, reply.text
-        return reply.json()["result"]
+def test_long_requests_are_refused_by_length(org: LocalOrg, session: requests.Session) -> None:
+    url = f"{org.url}/services/data/v62.0/query"
+    long_query = {"q": "SELECT Id FROM Contact" + "+" * 16_400}
+    assert session.get(url, params=long_query).status_code == 414
+    assert session.get(url, headers={"X-Padding": "x" * 17_000}).status_code == 431
+    assert session.get(url, params={"q": "SELECT COUNT() FROM Contact"}).status_code == 200
 
+
+def test_control_over_http(org: LocalOrg, session: requests.Session) -> None:
+    control = ControlClient(org.url, org.control_token).call
     control("clear_requests")
     record_id = control(
         "insert", object="Contact", values={"LastName": "By control", "Birthdate": "1980-02-29"}
@@ -112,6 +115,8 @@ def test_control_over_http(org: LocalOrg, session: requests.Session) -> None:
         ("GET", "/services/data/v62.0/limits", 1)
     ]
     assert session.post(f"{org.url}/control/insert", json={"object": "Contact"}).status_code == 401
+    with pytest.raises(ValueError, match="no object Nothing"):
+        control("insert", object="Nothing")
 
 
 def test_the_command_writes_its_state_and_ends_cleanly(tmp_path: Path) -> None:
@@ -136,3 +141,16 @@ def test_the_command_writes_its_state_and_ends_cleanly(tmp_path: Path) -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_an_org_that_is_lived_in(org: LocalOrg, session: requests.Session) -> None:
+    before = org.truth("Contact")
+    org.control.start_changes("Contact", per_second=200)
+    time.sleep(0.3)
+    running = session.get(f"{org.url}/services/data/v62.0/query", params={"q": "SELECT COUNT() FROM Contact"})
+    assert running.status_code == 200
+    made = org.control.stop_changes()
+    after = org.truth("Contact")
+    assert made > 5
+    assert after != before
+    assert org.truth("Contact") == after

@@ -3,13 +3,15 @@
 import csv
 import io
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 
@@ -96,3 +98,38 @@ def test_describe_limits_and_usage(salesforce: Any) -> None:
     usage = salesforce.api_usage["api-usage"]
     assert usage.total == 100_000
     assert usage.used > 0
+
+
+def test_jwt_bearer_signs_in(salesforce: Any, org: LocalOrg) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    org.control.register_key(
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    signed_in = Salesforce(
+        username="user1@local.example",
+        consumer_key=org.client_id,
+        privatekey=private.decode(),
+        version="62.0",
+        session=salesforce.session,
+    )
+    assert signed_in.query("SELECT COUNT() FROM Contact")["totalSize"] > 0
+
+
+def test_updated_and_deleted(salesforce: Any, org: LocalOrg) -> None:
+    gone, changed = org.control.ids("Contact")[:2]
+    org.control.freeze()
+    try:
+        org.control.delete("Contact", [gone])
+        org.control.touch("Contact", [changed])
+        now = org.control.now()
+        org.control.advance(120)
+        start, end = now - timedelta(minutes=2), now + timedelta(minutes=2)
+        assert salesforce.Contact.updated(start, end)["ids"] == [changed]
+        assert [r["id"] for r in salesforce.Contact.deleted(start, end)["deletedRecords"]] == [gone]
+    finally:
+        org.control.resume()

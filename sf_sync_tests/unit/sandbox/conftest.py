@@ -47,7 +47,7 @@ class Client:
         body: object = None,
         **headers: str,
     ) -> Reply:
-        full = path if path.startswith("/services") else f"/services/data/v{self.version}{path}"
+        full = path if path.startswith(("/services", "/id/")) else f"/services/data/v{self.version}{path}"
         data = b"" if body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return api.answer(

@@ -228,3 +228,18 @@ def test_job_allocations(client: Client) -> None:
     failed = info(client, client.job_id("SELECT Id FROM Contact"))
     assert failed["state"] == "Failed"
     assert failed["errorMessage"].startswith("Max bulk v2 query result size stored")
+
+
+def test_a_torn_job_reads_its_rows_at_two_moments() -> None:
+    client = make_client(options=Options(job_seconds=8))
+    client.control.tear_jobs()
+    job = client.job_id("SELECT Id, LastName, Owner.Name FROM Contact", "queryAll")
+    ids = client.control.ids("Contact", include_deleted=True)
+    client.control.advance(3)
+    client.control.update("Contact", ids[0], {"LastName": "Changed"})
+    client.control.update("Contact", ids[-1], {"LastName": "Changed"})
+    client.control.advance(10)
+    read = rows(client.send("GET", f"/jobs/query/{job}/results", {"maxRecords": "500"}))[1:]
+    assert [row[0] for row in read] == ids
+    assert read[0][1] != "Changed"
+    assert read[-1][1] == "Changed"

@@ -27,11 +27,35 @@ from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 
-FIELDS = (
-    "AccountId LastName FirstName Salutation Name MailingStreet MailingCity MailingState MailingPostalCode "
-    "MailingCountry MailingLatitude MailingLongitude Phone Fax MobilePhone Email Title Department LeadSource "
-    "Birthdate Description OwnerId CreatedDate CreatedById LastModifiedDate LastModifiedById NPI__c"
-).split()
+FIELDS = [
+    "AccountId",
+    "LastName",
+    "FirstName",
+    "Salutation",
+    "Name",
+    "MailingStreet",
+    "MailingCity",
+    "MailingState",
+    "MailingPostalCode",
+    "MailingCountry",
+    "MailingLatitude",
+    "MailingLongitude",
+    "Phone",
+    "Fax",
+    "MobilePhone",
+    "Email",
+    "Title",
+    "Department",
+    "LeadSource",
+    "Birthdate",
+    "Description",
+    "OwnerId",
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "NPI__c",
+]
 
 CONTACTS = ObjectDefinition.model_validate(
     {
@@ -84,7 +108,7 @@ def _measure(folder: Path, rounds: int) -> None:
             connection.execute("drop table if exists salesforce.sf_bench_contacts cascade")
             connection.commit()
             with connection.transaction():
-                ensure_table(connection, CONTACTS, [contact])
+                ensure_table(connection, CONTACTS, contact)
             reference.prepare(connection, CONTACTS.table)
             connection.commit()
             started = time.perf_counter()

@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.sql import Identifier
 
 from sf_sync.catalog.columns import Shape
-from sf_sync.mirror.plan import statement
 from sf_sync.mirror.ledger import Part
+from sf_sync.mirror.plan import statement
 from sf_sync.mirror.window import Window
 
 TABLE = Identifier("bench", "contacts")

@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
     state = tmp_path_factory.mktemp("server")
     running = embedded.ensure_running(state, settings={"fsync": "off"})
     yield running.url
-    embedded.stop(state)
+    embedded.remove(state)
 
 
 @pytest.fixture(scope="session")

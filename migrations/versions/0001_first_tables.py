@@ -97,14 +97,18 @@ def upgrade() -> None:
             "api", sa.Text(), nullable=True, comment="The API that the org's answers have forced, if any."
         ),
         sa.Column("api_reason", sa.Text(), nullable=True),
-        sa.Column("skipped_reason", sa.Text(), nullable=True),
         sa.Column(
             "fields",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="The fields of the last describe, by name.",
+            comment="Columns by field, for all fields ever seen, and which are gone.",
         ),
-        sa.Column("drifted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "drift",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="What changed in the org's fields when they changed last, as sentences.",
+        ),
         sa.Column("described_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("connection", "object", "source"),
         schema="sync",

@@ -87,6 +87,11 @@ class Shape:
         return tuple(column.field for column in self.columns)
 
     @property
+    def all_fields(self) -> frozenset[str]:
+        """Selected fields and the compound fields that are made of them."""
+        return frozenset((*self.fields, *(compound.field for compound in self.compounds)))
+
+    @property
     def has_is_deleted(self) -> bool:
         return any(column.field == "IsDeleted" for column in self.columns)
 
@@ -110,8 +115,16 @@ SYSTEM_FIELDS = frozenset(
 )
 
 
-def shape(definition: ObjectDefinition, source: Source, described: ObjectDescribe) -> Shape:
+def shape(
+    definition: ObjectDefinition,
+    source: Source,
+    described: ObjectDescribe,
+    *,
+    known: Mapping[str, str] | None = None,
+) -> Shape:
     """How this source object is read and stored, given what the org says of it now.
+
+    `known` are the columns that its fields have had until now.
 
     Raises CatalogError where the catalog asks for fields that can't be (no Id, no cursor, unknown include).
     """
@@ -125,7 +138,7 @@ def shape(definition: ObjectDefinition, source: Source, described: ObjectDescrib
             )
     compounds = _compound_fields(definition, described, by_name)
     taken = [*OWN_COLUMNS, *([definition.discriminator] if definition.discriminator else [])]
-    names = column_names([*wanted, *compounds], rename=definition.fields.rename, taken=taken)
+    names = column_names([*wanted, *compounds], rename=definition.fields.rename, taken=taken, known=known)
     return Shape(
         sobject=described.name,
         columns=tuple(_column(field, names[field.name], definition) for field in wanted),

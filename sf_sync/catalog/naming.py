@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sf_sync.salesforce.describe import Field
 
@@ -29,16 +29,24 @@ def column_name(field: Field) -> str:
 
 
 def column_names(
-    fields: Iterable[Field], *, rename: Mapping[str, str], taken: Iterable[str] = ()
+    fields: Sequence[Field],
+    *,
+    rename: Mapping[str, str],
+    taken: Iterable[str] = (),
+    known: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Field name → column name for one object, unique. `taken` are names that no field may have.
+
+    A field that is `known` keeps the column that it has had, so that a new field never takes it over.
 
     When two fields want one name the standard field keeps it and the custom one gets `_c`;
     a standard field that meets a taken name gets the object's word in the catalog's `rename`, else `_`.
     """
-    used = set(taken)
-    names: dict[str, str] = {}
-    for field in sorted(fields, key=lambda f: (f.name not in rename, f.custom, f.name)):
+    known = known or {}
+    used = {*taken, *known.values()}
+    names = {field.name: known[field.name] for field in fields if field.name in known}
+    new = [field for field in fields if field.name not in known]
+    for field in sorted(new, key=lambda f: (f.name not in rename, f.custom, f.name)):
         wanted = rename.get(field.name) or column_name(field)
         name = wanted
         if name in used:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.sql import Composable, Identifier, Literal
 
-from sf_sync.catalog.columns import Column, Shape, SqlType
+from sf_sync.catalog.columns import Shape, SqlType
 from sf_sync.catalog.definition import ObjectDefinition
 
 LOCK_TIMEOUT = "5s"
@@ -20,28 +20,26 @@ def table_name(definition: ObjectDefinition) -> Identifier:
     return Identifier("salesforce", definition.table)
 
 
-def ensure_table(
-    connection: psycopg.Connection[Any], definition: ObjectDefinition, shapes: list[Shape]
-) -> tuple[str, ...]:
-    """Create the table, or add what it lacks; returns what changed in a table that was there, as sentences.
+def ensure_table(connection: psycopg.Connection[Any], definition: ObjectDefinition, shape: Shape) -> None:
+    """Create the table, or add the columns that it lacks.
 
     The caller holds the object's lock. One transaction, with a short lock time-out: a reader that holds
     the table for long makes this fail rather than queue everybody behind it.
     """
-    wanted = _wanted_columns(definition, shapes)
+    wanted = _wanted_columns(definition, shape)
     with connection.transaction():
         connection.execute(sql.SQL("set local lock_timeout to {}").format(Literal(LOCK_TIMEOUT)))
         present = columns_of(connection, definition)
         missing = [name for name in wanted if name not in present]
-        if not present:
-            _create(connection, definition, wanted)
-        elif missing:
+        if not missing:
+            return
+        if present:
             _add(connection, definition, {name: wanted[name] for name in missing})
-        if missing:
-            _comment(connection, definition, shapes, missing)
-            _index(connection, definition, {**present, **wanted})
-            _live_view(connection, definition, [*present, *missing])
-    return tuple(f"column {name} added" for name in missing) if present else ()
+        else:
+            _create(connection, definition, wanted)
+        _comment(connection, definition, shape, missing)
+        _index(connection, definition, {**present, **wanted})
+        _live_view(connection, definition, [*present, *missing])
 
 
 def columns_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> dict[str, str]:
@@ -56,15 +54,14 @@ def columns_of(connection: psycopg.Connection[Any], definition: ObjectDefinition
     return dict(rows.fetchall())
 
 
-def _wanted_columns(definition: ObjectDefinition, shapes: list[Shape]) -> dict[str, str]:
+def _wanted_columns(definition: ObjectDefinition, shape: Shape) -> dict[str, str]:
     wanted: dict[str, str] = {"salesforce_id": 'text collate "C" primary key'}
     if definition.discriminator:
         wanted[definition.discriminator] = "text not null"
-    for shape in shapes:
-        for column in shape.columns:
-            wanted.setdefault(column.name, DDL_TYPES.get(column.type, column.type))
-        for compound in shape.compounds:
-            wanted.setdefault(compound.name, "jsonb")
+    for column in shape.columns:
+        wanted.setdefault(column.name, DDL_TYPES.get(column.type, column.type))
+    for compound in shape.compounds:
+        wanted.setdefault(compound.name, "jsonb")
     return {
         **wanted,
         "_read_at": "timestamptz not null",
@@ -94,14 +91,13 @@ def _column_ddl(name: str, kind: str) -> Composable:
 
 
 def _comment(
-    connection: psycopg.Connection[Any], definition: ObjectDefinition, shapes: list[Shape], names: list[str]
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, shape: Shape, names: list[str]
 ) -> None:
-    described: dict[str, Column] = {c.name: c for shape in reversed(shapes) for c in shape.columns}
-    for name in names:
-        if name in described:
+    for column in shape.columns:
+        if column.name in names:
             connection.execute(
                 sql.SQL("comment on column {}.{} is {}").format(
-                    table_name(definition), Identifier(name), Literal(described[name].comment)
+                    table_name(definition), Identifier(column.name), Literal(column.comment)
                 )
             )
 

@@ -1,23 +1,33 @@
-"""A local Salesforce org that speaks the real wire protocol, written from the protocol reference and from nothing else.
+"""A local Salesforce org that speaks the real wire protocol, written from the protocol reference alone.
 
 Start it with `python -m sf_sync.sandbox`, or in a test with `sf_sync.sandbox.server.LocalOrg`.
 
 What it does that no published text confirms, and a real org may do otherwise:
 
-- OAuth: `issued_at` in milliseconds, `signature`, the wording and status 401 of `invalid_client`, an expired or too long
-  JWT as `expired authorization code`, a bad signature as `invalid assertion`, `invalid_token` on a failed revoke.
-- A call without an `Authorization` header is 401 INVALID_AUTH_HEADER; refused calls (401, 403 at the limit) count nothing.
-- The root resource's names, the basic-info keys, `urls` of describes, `byteLength` as three times the length.
-- queryAll continues under `/query/`; page size shrinks with the number of cells; `batchSize` is kept within 200 … 2,000.
-- SOQL: null is unequal to every value (`!=`, NOT IN and NOT hold for null), texts compare without case, ids by bytes;
-  a date literal against a datetime field is INVALID_FIELD; the running user's time zone is UTC, weeks begin on Sunday;
-  the codes and texts of duplicate fields, bad ids, wrong operators and ungrouped fields.
+- OAuth: `issued_at` in milliseconds, `signature`, the wording and status 401 of `invalid_client`, an
+  expired or too long JWT as `expired authorization code`, a bad signature as `invalid assertion`,
+  `invalid_token` on a failed revoke.
+- A call without an `Authorization` header is 401 INVALID_AUTH_HEADER; refused calls (401, 403 at the
+  limit) count nothing.
+- The root resource's names, the basic-info keys, `urls` of describes, `byteLength` as three times the
+  length.
+- queryAll continues under `/query/`; page size shrinks with the number of cells; `batchSize` is kept
+  within 200 … 2,000.
+- SOQL: null is unequal to every value (`!=`, NOT IN and NOT hold for null), texts compare without case,
+  ids by bytes; a date literal against a datetime field is INVALID_FIELD; the running user's time zone
+  is UTC, weeks begin on Sunday; the codes and texts of duplicate fields, bad ids, wrong operators and
+  ungrouped fields.
 - Rows without ORDER BY come in id order, from REST and from Bulk.
-- Bulk: jobs read their rows when they go InProgress; an empty result is the header line; results of an unfinished job
-  are 400 INVALIDJOBSTATE; a dead locator is 400 INVALIDQUERYLOCATOR; the text of 409; FEATURENOTENABLED as the code of what
-  Bulk refuses; LIMIT_EXCEEDED for one job too many; datetimes with `Z`, booleans in lower case, doubles as Java prints them.
-- Calls of the Bulk API count as API requests like any other; every subrequest of a batch counts, a composite call is one.
-- A soft delete moves SystemModstamp and leaves LastModifiedDate; a merge stamps the winner, the losers and their children.
-- Formulas change without any stamp. Archived activities are hidden from `query`; archived products are not.
-- The prefixes 0RT and 0RE, the fields of the who-relations beyond the documented ones, and semi-joins on activities refused.
+- Bulk: jobs read their rows when they go InProgress; an empty result is the header line; results of an
+  unfinished job are 400 INVALIDJOBSTATE; a dead locator is 400 INVALIDQUERYLOCATOR; the text of 409;
+  FEATURENOTENABLED as the code of what Bulk refuses; LIMIT_EXCEEDED for one job too many; datetimes
+  with `Z`, booleans in lower case, doubles as Java prints them.
+- Calls of the Bulk API count as API requests like any other; every subrequest of a batch counts, a
+  composite call is one.
+- A soft delete moves SystemModstamp and leaves LastModifiedDate; a merge stamps the winner, the losers
+  and their children.
+- Formulas change without any stamp. Archived activities are hidden from `query`; archived products are
+  not.
+- The prefixes 0RT and 0RE, the fields of the who-relations beyond the documented ones, and semi-joins
+  on activities refused.
 """

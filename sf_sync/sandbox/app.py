@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from . import api
 from .control import http as control_http
-from .http import Call, Reply, Stream
+from .errors import ApiError
+from .http import Call, Reply, Stream, error_reply
 from .org import Org
 
+_log = logging.getLogger(__name__)
 SLOW_PIECE = 4_096
 LONGEST_HEAD = 16_384
 
@@ -43,7 +46,11 @@ class App:
         base = self._bases[scope["scheme"]]
         call = Call(request.method, scope["path"], params, headers, body, base)
         handler = control_http.answer if call.path.startswith("/control") else api.answer
-        reply = await run_in_threadpool(handler, self._org, call)
+        try:
+            reply = await run_in_threadpool(handler, self._org, call)
+        except Exception:  # noqa: BLE001 - a bug of ours, answered as the org answers its own
+            _log.exception("%s %s", call.method, call.path)
+            reply = error_reply(ApiError(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred"))
         if reply.drop:
             _drop(send)
             return

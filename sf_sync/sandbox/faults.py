@@ -36,8 +36,9 @@ POINTS = {
 class Fault:
     """One fault. It strikes `times` times, after letting `after` matching requests pass.
 
-    A *request* fault strikes any API call (sign-in only where `path` says so), a *page* fault a page of results (Bulk or REST query), an *info* fault the
-    job info of a finished job, a *job* fault the creation of a query job, a *commit* fault a change of a record.
+    A *request* fault strikes any API call (sign-in only where `path` says so), a *page* fault a page of
+    results (Bulk or REST query), an *info* fault the job info of a finished job, a *job* fault the
+    creation of a query job, a *commit* fault a change of a record.
     """
 
     kind: str

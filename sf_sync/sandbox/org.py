@@ -105,11 +105,14 @@ class Org:
         self.schema_changed = self.clock.seconds()
 
     def settle(self) -> None:
-        """Let everything happen that is due by the clock: late commits, then jobs in their order."""
+        """Let everything happen that is due by the clock, in the order of time: late commits, steps of jobs."""
         now = self.clock.seconds()
-        for table in self.tables.values():
-            table.settle(now)
-        self.jobs.settle(self)
+        due = {moment for table in self.tables.values() for moment in table.commits_due()}
+        due.update(self.jobs.steps_due())
+        for moment in [*sorted(m for m in due if m < now), now]:
+            for table in self.tables.values():
+                table.settle(moment)
+            self.jobs.settle(self, moment)
 
     def between_subrequests(self, position: int) -> None:
         """Do what a test wants done just before the subrequest of that position of the next composite call."""

@@ -131,6 +131,10 @@ class Table:
         self._current[rank] = slot
         self._versions += 1
 
+    def commits_due(self) -> list[float]:
+        """The moments at which uncommitted versions will be seen."""
+        return [p.visible_at for p in self._pending]
+
     def settle(self, now: float) -> None:
         """Commit what waited long enough."""
         due = [p for p in self._pending if p.visible_at <= now]

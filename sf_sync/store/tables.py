@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ForeignKeyConstraint,
     Identity,
@@ -185,9 +184,8 @@ object_state = Table(
     Column("source", Text, primary_key=True),
     Column("api", Text, comment="The API that the org's answers have forced, if any."),
     Column("api_reason", Text),
-    Column("skipped_reason", Text),
-    Column("fields", JSONB, comment="The fields of the last describe, by name."),
-    Column("drifted", Boolean, nullable=False, server_default=text("false")),
+    Column("fields", JSONB, comment="Columns by field, for all fields ever seen, and which are gone."),
+    Column("drift", JSONB, comment="What changed in the org's fields when they changed last, as sentences."),
     _moment("described_at"),
     comment="What was learned about an object at run time.",
 )

@@ -84,7 +84,7 @@ class Mirror:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        ensure_table(connection, DEFINITION, [SHAPE])
+        ensure_table(connection, DEFINITION, SHAPE)
         stage.prepare(connection, SHAPE)
 
     def merge(self, rows: list[Row], *, read_at: int, extract: UUID = EXTRACT) -> Merged:

@@ -48,6 +48,16 @@ class Job:
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def begins(self) -> float:
+        """When it leaves the queue."""
+        return self.created + self.seconds * QUEUED_SHARE
+
+    @property
+    def ends(self) -> float:
+        """When it is done."""
+        return self.created + self.seconds
+
+    @property
     def rows(self) -> int:
         """Rows of a finished job."""
         return len(self.selection) if self.selection is not None and self.state == "JobComplete" else 0
@@ -98,14 +108,17 @@ class Jobs:
         self._jobs[job.id] = job
         return job
 
-    def settle(self, org: Org) -> None:
-        """Let every job reach the state that it has by the clock."""
-        now = org.clock.seconds()
+    def steps_due(self) -> list[float]:
+        """The moments at which jobs begin to run or end."""
+        return [m for job in self._jobs.values() if job.state not in TERMINAL for m in (job.begins, job.ends)]
+
+    def settle(self, org: Org, now: float) -> None:
+        """Let every job reach the state that it has at a moment."""
         for job in list(self._jobs.values()):
-            if job.state == "UploadComplete" and now >= job.created + job.seconds * QUEUED_SHARE:
-                job.move("InProgress", job.created + job.seconds * QUEUED_SHARE)
+            if job.state == "UploadComplete" and now >= job.begins:
+                job.move("InProgress", job.begins)
                 _run(org, job)
-            if job.state == "InProgress" and now >= job.created + job.seconds and job.outcome != "InProgress":
+            if job.state == "InProgress" and now >= job.ends and job.outcome != "InProgress":
                 _finish(org, job)
             if job.state in TERMINAL and now - job.changed > RETENTION:
                 del self._jobs[job.id]
@@ -156,7 +169,7 @@ def _finish(org: Org, job: Job) -> None:
             job.outcome, job.error, job.selection = "Failed", EVERYTHING_STORED, None
         else:
             org.limits.use(BULK_MEGABYTES, megabytes)
-    job.move(job.outcome, job.created + job.seconds)
+    job.move(job.outcome, job.ends)
 
 
 def _megabytes(selection: execute.Selection) -> float:

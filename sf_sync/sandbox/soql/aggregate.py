@@ -33,7 +33,7 @@ def rows(
     """Names, types and cells of an aggregate result."""
     scope = execute.check(query, kinds, tables, today)
     reader = execute.Reader(tables, scope, everything, today)
-    slots = reader.slots()
+    slots = reader.slots(limited=False)
     grouping = [_group_column(scope, path) for path in query.group_by]
     keys = [reader.column(c, slots) for c in grouping]
     groups: dict[tuple[bytes, ...], list[int]] = {}
@@ -61,7 +61,9 @@ def rows(
             kind, cells = _aggregate(item, scope, reader, slots, list(groups.values()))
             types.append(kind)
             columns.append(cells)
-    return names, types, [list(row) for row in zip(*columns, strict=True)]
+    start = query.offset or 0
+    end = None if query.limit is None else start + query.limit
+    return names, types, [list(row) for row in zip(*columns, strict=True)][start:end]
 
 
 def _group_column(scope: Scope, path: Path) -> Column:

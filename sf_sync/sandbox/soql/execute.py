@@ -94,18 +94,20 @@ class Reader:
             raise framed("MALFORMED_QUERY", self.scope.query.text, query.entity.at, text)
         inner = Reader(self.tables, scope, self.all_rows, self.today)
         columns = expand(scope)
-        if len(columns) != 1:
-            raise ApiError(400, "MALFORMED_QUERY", "semi join inner select must have exactly one field")
+        if len(columns) != 1 or columns[0].field.type not in where.ID_TYPES:
+            raise ApiError(400, "MALFORMED_QUERY", "semi join inner select must have exactly one id field")
         return set(inner.column(columns[0], inner.slots())) - {NULL}
 
-    def slots(self) -> Sequence[int]:
-        """The rows that the query gives, in its order."""
+    def slots(self, limited: bool = True) -> Sequence[int]:
+        """The rows that the query gives, in its order; `limited` says whether LIMIT and OFFSET are about them."""
         query = self.scope.query
         found = self.table.slots(self.all_rows)
         if query.where is not None:
             found = where.keep(query.where, found, self.scope, self)
         for item in reversed(query.order_by):
             found = self._sorted(item, found)
+        if not limited:
+            return found
         start = query.offset or 0
         end = None if query.limit is None else start + query.limit
         return found if start == 0 and end is None else found[start:end]

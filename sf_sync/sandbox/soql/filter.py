@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sf_sync.sandbox import ids
 from sf_sync.sandbox.cells import FALSE, NULL, NUMERIC, TRUE, cell_text, datetime_text, text_cell
@@ -23,6 +23,8 @@ from .resolve import Column, Scope
 Test = Callable[[bytes], bool]
 ID_TYPES = frozenset({"id", "reference"})
 UNQUOTED = NUMERIC | {"boolean", "date", "datetime"}
+FIRST_YEAR, LAST_YEAR = 1700, 4000
+Day = TypeVar("Day", date, datetime)
 WIRE_NAMES = {"datetime": "dateTime"}
 
 
@@ -139,21 +141,28 @@ def _literal_cell(literal: Literal, field: Field, path: Path, scope: Scope) -> b
 
 def _moment(literal: Literal, scope: Scope) -> datetime:
     try:
-        moment = datetime.fromisoformat(literal.text.upper())
-    except ValueError:
-        raise framed(
-            "MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}"
-        ) from None
-    return moment.astimezone(UTC)
+        moment = datetime.fromisoformat(literal.text.upper()).astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise _invalid_date(literal, scope) from None
+    return _in_range(moment, literal, scope)
 
 
 def _day(literal: Literal, scope: Scope) -> date:
     try:
-        return date.fromisoformat(literal.text)
+        day = date.fromisoformat(literal.text)
     except ValueError:
-        raise framed(
-            "MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}"
-        ) from None
+        raise _invalid_date(literal, scope) from None
+    return _in_range(day, literal, scope)
+
+
+def _in_range(day: Day, literal: Literal, scope: Scope) -> Day:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise _invalid_date(literal, scope)
+    return day
+
+
+def _invalid_date(literal: Literal, scope: Scope) -> ApiError:
+    return framed("MALFORMED_QUERY", scope.query.text, literal.at, f"Invalid date: {literal.text}")
 
 
 def _comparison_test(condition: Comparison, field: Field, scope: Scope, rows: Rows) -> Test:
@@ -224,7 +233,10 @@ def _relative_test(
         raise scope.refuse(
             path, f"value of filter criterion for field '{path.text}' must be of type {field.type}"
         )
-    start_day, end_day = day_range(literal.text, literal.number, today)
+    try:
+        start_day, end_day = day_range(literal.text, literal.number, today)
+    except (OverflowError, ValueError):
+        raise _invalid_date(literal, scope) from None
     if field.type == "date":
         start, end = text_cell(start_day.isoformat()), text_cell(end_day.isoformat())
     else:

@@ -243,3 +243,14 @@ def test_a_torn_job_reads_its_rows_at_two_moments() -> None:
     assert [row[0] for row in read] == ids
     assert read[0][1] != "Changed"
     assert read[-1][1] == "Changed"
+
+
+def test_a_jump_of_the_clock_keeps_the_order_of_commits_and_jobs() -> None:
+    client = make_client(options=Options(job_seconds=8))
+    job = client.job_id("SELECT LastName FROM Contact")
+    client.control.insert("Contact", {"LastName": "Before"}, late=1)
+    client.control.insert("Contact", {"LastName": "After"}, late=3)
+    client.control.advance(100)
+    names = [row[0] for row in rows(client.send("GET", f"/jobs/query/{job}/results", {"maxRecords": "500"}))]
+    assert "Before" in names
+    assert "After" not in names

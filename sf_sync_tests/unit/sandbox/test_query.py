@@ -170,6 +170,8 @@ def test_counts_and_aggregates(client: Client) -> None:
          "filter criterion for field 'CreatedDate' must be of type dateTime and should not be enclosed in quotes"),
         ("SELECT Id FROM Contact WHERE CreatedDate > 2024-01-01", "INVALID_FIELD", "must be of type dateTime"),
         ("SELECT Id FROM Contact WHERE LastName = 5", "INVALID_FIELD", "should be enclosed in quotes"),
+        ("SELECT Id FROM Contact WHERE AccountId IN (SELECT Name FROM Account)", "MALFORMED_QUERY", "id field"),
+        ("SELECT Id FROM Contact WHERE CreatedDate > 1024-01-01T00:00:00Z", "MALFORMED_QUERY", "Invalid date"),
         ("SELECT Id, Id FROM Contact", "INVALID_FIELD", "duplicate field selected"),
         ("SELECT LastName, COUNT(Id) FROM Contact", "MALFORMED_QUERY", "must be grouped or aggregated"),
         ("SELECT FIELDS(ALL) FROM Contact", "MALFORMED_QUERY", "LIMIT"),

@@ -56,7 +56,7 @@ def rows(database: Database, definition: ObjectDefinition) -> dict[str, dict[str
     """The mirror table by record id, without rows proved absent."""
     with database.connect("compare") as connection:
         cursor = connection.execute(
-            f"select * from salesforce.{definition.table} where _absent_at is null"  # type: ignore[arg-type]
+            f"select * from salesforce.{definition.table} where _absent_at is null"
         )
         names = [column.name for column in cursor.description or ()]
         return {row[0]: dict(zip(names, row, strict=True)) for row in cursor}

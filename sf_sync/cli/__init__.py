@@ -14,7 +14,7 @@ from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
 from sf_sync.mirror.coverage import OtherOrg
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings, SettingsError
-from sf_sync.store.database import DatabaseError, migrate_database
+from sf_sync.store.database import DatabaseError, migrate_database, write_migration
 from sf_sync.store.embedded import EmbeddedServerError
 
 EXPECTED = (SettingsError, CatalogError, DatabaseError, EmbeddedServerError, OtherOrg, SalesforceError)
@@ -54,6 +54,12 @@ def _callback(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say
 def migrate() -> None:
     """Bring sf_sync's own tables up to this version."""
     out.print(f"{migrate_database(Settings.load())}: the tables are those of this version", highlight=False)
+
+
+@app.command()
+def migration(message: Annotated[str, typer.Argument(help="What changes, in a few words.")]) -> None:
+    """Write the migration from the tables as they are to those that sf_sync/store/tables.py describes."""
+    write_migration(Settings.load(), message)
 
 
 @app.command()

@@ -46,4 +46,5 @@ def dbt_models() -> dg.AssetsDefinition:
 
 def dbt_resource() -> Dbt:
     """dbt on our project, with the profile that reads its connection from the environment."""
-    return Dbt(project_dir=dbt.PROJECT, profiles_dir=dbt.PROJECT, dbt_executable=dbt.program())
+    project = str(dbt.PROJECT)
+    return Dbt(project_dir=project, profiles_dir=project, dbt_executable=dbt.program())

@@ -1,4 +1,4 @@
-"""What an error of ours means to Dagster: whether the step is tried again, and the sentence that people read."""
+"""What an error means to Dagster: whether the step is tried again, and the sentence that people read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sf_sync.settings import SettingsError
 from sf_sync.store.database import DatabaseError
 from sf_sync.store.embedded import EmbeddedServerError
 
-# The session has asked for about a minute by itself before an error gets here.
+# The session has asked again for about a minute by itself before an error gets here.
 TRANSIENT = dg.RetryPolicy(
     max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
@@ -38,19 +38,24 @@ PERMANENT = (
 
 @contextmanager
 def dagster_failures() -> Iterator[None]:
-    """Turn our errors into failures of the step: what may go away is retried by its policy, the rest isn't."""
+    """Turn errors into failures of the step: what may go away is tried again by its policy, nothing else is."""
     try:
         yield
+    except (dg.Failure, dg.RetryRequested):
+        raise
     except (TransientError, psycopg.OperationalError) as error:
         raise dg.Failure(str(error)) from error
     except DailyLimitReached as error:
         raise dg.Failure(
-            f"{error}. Nothing more is read until the org's 24-hour request limit frees; what was merged stays, and the "
-            "next run goes on from there",
+            f"{error}. Nothing more is read until the org's 24-hour request limit frees; what was merged stays, "
+            "and the next run goes on from there",
             allow_retries=False,
         ) from error
     except PERMANENT as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    except Exception as error:
+        # A fault of ours: the same again would meet it again.
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
 def require_read(report: SyncReport, context: dg.AssetExecutionContext) -> None:

@@ -12,10 +12,10 @@ from sf_sync.mirror.syncing import Engine
 from sf_sync.mirror.table import columns_of
 
 
-def window_metadata(report: SyncReport) -> dict[str, dg.MetadataValue[object] | int | str]:
+def window_metadata(report: SyncReport) -> dict[str, dg.RawMetadataValue]:
     """The totals of a window: `window_` says that they are not the day's, for a window can be many days."""
     counts = report.counts
-    values: dict[str, dg.MetadataValue[object] | int | str] = {
+    values: dict[str, dg.RawMetadataValue] = {
         "window": str(report.requested),
         "window_rows_read": counts.read,
         **{f"window_rows_{name}": value for name, value in asdict(counts).items()},

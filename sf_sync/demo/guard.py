@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 
-END_TIMEOUT_S = 20  # `dagster dev` takes up to 8 s
+END_TIMEOUT_S = 12  # `dagster dev` takes up to 8 s
 KILL_TIMEOUT_S = 5
 POLL_S = 0.05
 PR_SET_CHILD_SUBREAPER = 36

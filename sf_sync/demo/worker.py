@@ -1,4 +1,4 @@
-"""The demo's Dagster process: `python -m sf_sync.demo.worker RESULTS FIRST LAST`. Reads contacts, then builds its model.
+"""The demo's Dagster process: `python -m sf_sync.demo.worker RESULTS FIRST LAST` reads contacts and builds their model.
 
 In a process of its own, because Dagster takes over the signals of the one that it runs in.
 """
@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import TextIO
 
-from sf_sync.defs.range_run import RunResult, build_models, end_killed_runs, materialize_range, open_instance
 from sf_sync.definitions import defs
+from sf_sync.defs.range_run import RunResult, build_models, end_killed_runs, materialize_range, open_instance
 
 OBJECTS = ["contacts"]
 MODELS = ["stg_salesforce__contacts"]

@@ -10,19 +10,17 @@ from typing import Any
 
 import psycopg
 
-from sf_sync.catalog.columns import Shape, shape
+from sf_sync.catalog.columns import shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
-from sf_sync.catalog.drift import fit
-from sf_sync.mirror import coverage, extract, known_fields, ledger, plan
+from sf_sync.mirror import coverage, extract, ledger, plan
 from sf_sync.mirror.bulk_reader import BulkReader
 from sf_sync.mirror.extract import Reading
-from sf_sync.mirror.known_fields import KnownFields
+from sf_sync.mirror.fitting import fit_table
 from sf_sync.mirror.ledger import Extract, Part, Purpose, Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.reader import NotProved, Reader
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.rest_reader import RestReader
-from sf_sync.mirror.table import columns_of, ensure_table
 from sf_sync.mirror.window import DAY, LATE_ROWS, Window, days_window, without
 from sf_sync.salesforce import bulk, rest
 from sf_sync.salesforce.describe import describe
@@ -188,7 +186,7 @@ class _Run:
 
     def _sync_as_described(self, organization: str) -> tuple[list[ExtractReport], tuple[str, ...]]:
         session, definition = self.engine.session, self.definition
-        shapes, drift = self._fit()
+        shapes, drift = fit_table(self.connection, session, self.engine.connection_name, definition)
         reports: list[ExtractReport] = []
         for one in shapes:
             scope = Scope(self.engine.connection_name, organization, definition.name, one.sobject)
@@ -196,36 +194,6 @@ class _Run:
             done = sum(report.counts.read for report in reports)
             reports += self._read_source(reading, done)
         return reports, drift
-
-    def _fit(self) -> tuple[list[Shape], tuple[str, ...]]:
-        """Fit every source object to the table, widening it where it must be."""
-        definition, name = self.definition, self.engine.connection_name
-        present = columns_of(self.connection, definition)
-        shapes: list[Shape] = []
-        drift: list[str] = []
-        for source in definition.sources:
-            known = known_fields.load(self.connection, name, definition.name, source.sobject)
-            described = describe(self.engine.session, source.sobject).object
-            made = shape(definition, source, described, known=known.columns)
-            fitted = fit(made, known=known.columns, gone=known.gone, present=present, policy=definition.drift)
-            ensure_table(self.connection, definition, fitted.shape)
-            named = {
-                c.field: c.name
-                for c in (*made.columns, *made.compounds)
-                if c.field in fitted.shape.all_fields
-            }
-            known_fields.save(
-                self.connection,
-                name,
-                definition.name,
-                source.sobject,
-                KnownFields({**known.columns, **named}, frozenset(known.columns.keys() - named.keys())),
-                fitted.drift,
-            )
-            shapes.append(fitted.shape)
-            drift += fitted.drift
-            present = present and columns_of(self.connection, definition)
-        return shapes, tuple(drift)
 
     def _read_source(self, reading: Reading, rows_before: int) -> list[ExtractReport]:
         window = self._source_window(reading)

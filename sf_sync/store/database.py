@@ -69,6 +69,11 @@ def migrate_database(settings: Settings) -> str:
     return url.redacted
 
 
+def write_migration(settings: Settings, message: str) -> None:
+    """Write the migration that takes the database, which must be migrated, to the tables of `store.tables`."""
+    migrate.new_migration(open_database(settings).url, message)
+
+
 def dagster_database_url(settings: Settings) -> DatabaseUrl:
     """Where Dagster keeps its runs: DAGSTER_DATABASE_URL, else a database `<ours>_dagster` beside ours.
 

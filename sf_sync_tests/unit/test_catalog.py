@@ -52,5 +52,5 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, line: 
 
 
 def test_an_unknown_object_is_answered_with_those_there_are() -> None:
-    with pytest.raises(CatalogError, match="no object 'kontacts'.*contacts"):
+    with pytest.raises(CatalogError, match=r"no object 'kontacts'.*contacts"):
         find(load_catalog(), "kontacts")

@@ -95,7 +95,7 @@ def test_fields_are_narrowed_by_include_but_never_below_what_a_merge_needs() -> 
 
 
 def test_an_included_field_that_the_org_does_not_show_is_named() -> None:
-    with pytest.raises(CatalogError, match="`fields.include` names Secret__c"):
+    with pytest.raises(CatalogError, match="names Secret__c"):
         columns(described(), include=["Secret__c"])
 
 

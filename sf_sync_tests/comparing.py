@@ -55,9 +55,7 @@ def differences(
 def rows(database: Database, definition: ObjectDefinition) -> dict[str, dict[str, Any]]:
     """The mirror table by record id, without rows proved absent."""
     with database.connect("compare") as connection:
-        cursor = connection.execute(
-            f"select * from salesforce.{definition.table} where _absent_at is null"
-        )
+        cursor = connection.execute(f"select * from salesforce.{definition.table} where _absent_at is null")
         names = [column.name for column in cursor.description or ()]
         return {row[0]: dict(zip(names, row, strict=True)) for row in cursor}
 

@@ -17,7 +17,10 @@ from sf_sync.salesforce.session import OrgSession
 
 
 def fit_table(
-    connection: psycopg.Connection[Any], session: OrgSession, connection_name: str, definition: ObjectDefinition
+    connection: psycopg.Connection[Any],
+    session: OrgSession,
+    connection_name: str,
+    definition: ObjectDefinition,
 ) -> tuple[list[Shape], tuple[str, ...]]:
     """How each source object is read, and sentences on what has drifted. The caller holds the object's lock.
 
@@ -32,10 +35,14 @@ def fit_table(
         fitted = fit(made, known=known.columns, gone=known.gone, present=present, policy=definition.drift)
         ensure_table(connection, definition, fitted.shape)
         # The name that a field has without regard to its type: were it retyped back, its first column serves again.
-        named = {column.field: column.name for column in made.columns if column.field in fitted.shape.all_fields}
+        named = {
+            column.field: column.name for column in made.columns if column.field in fitted.shape.all_fields
+        }
         named |= {compound.field: compound.name for compound in fitted.shape.compounds}
         now_known = KnownFields({**known.columns, **named}, frozenset(known.columns.keys() - named.keys()))
-        known_fields.save(connection, connection_name, definition.name, source.sobject, now_known, fitted.drift)
+        known_fields.save(
+            connection, connection_name, definition.name, source.sobject, now_known, fitted.drift
+        )
         shapes.append(fitted.shape)
         drift += fitted.drift
         present = present and columns_of(connection, definition)

@@ -175,7 +175,7 @@ class OrgSession:
         stream: bool = False,
     ) -> requests.Response:
         """Send once, signing in (again) where needed. The caller closes the answer. Raises SalesforceError."""
-        self._check_allowed(method, path)
+        _check_read_only(method, path, body)
         token = self._current_token()
         for last_try in (False, True):
             try:
@@ -207,13 +207,6 @@ class OrgSession:
             token = self._current_token(instead_of=token)
         raise AssertionError("unreachable")
 
-    def _check_allowed(self, method: str, path: str) -> None:
-        below = re.sub(r"^/services/data/v\d+\.\d+", "", path)
-        if not any(method == allowed and pattern.match(below) for allowed, pattern in ALLOWED):
-            raise PermanentError(
-                f"{method} {path} is not a read; this connection only reads", code="READ_ONLY"
-            )
-
     def _current_token(self, instead_of: Token | None = None) -> Token:
         with self._lock:
             if self._token is None or self._token == instead_of:
@@ -229,6 +222,17 @@ class OrgSession:
         self.usage = Usage(int(match[1]), int(match[2]))
         if self._on_usage is not None:
             self._on_usage(self.usage)
+
+
+def _check_read_only(method: str, path: str, body: object | None) -> None:
+    """Raise PermanentError for anything but a read; a composite request must consist of GETs."""
+    below = re.sub(r"^/services/data/v\d+\.\d+", "", path)
+    allowed = any(method == verb and pattern.match(below) for verb, pattern in ALLOWED)
+    inner = body.get("compositeRequest", []) if isinstance(body, dict) else []
+    if not allowed or any(part.get("method") != "GET" for part in inner):
+        raise PermanentError(
+            f"{method} {path} is not a read, and this connection only reads", code="READ_ONLY"
+        )
 
 
 @dataclass(frozen=True, slots=True)

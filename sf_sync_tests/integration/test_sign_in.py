@@ -162,7 +162,7 @@ def test_an_expired_session_is_renewed_once_for_many_threads(org: LocalOrg, sign
 
 
 def test_a_wrong_secret_is_refused_once_and_never_shown(
-    org: LocalOrg, caplog: pytest.LogCaptureFixture
+    org: LocalOrg, caplog: pytest.LogCaptureFixture, sign_ins: list[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with (

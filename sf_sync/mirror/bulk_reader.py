@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from sf_sync.mirror.ledger import Extract
@@ -16,12 +16,10 @@ from sf_sync.salesforce.session import OrgSession
 class BulkReader:
     """Reads an extract's job, each page with the locator that the one before gave."""
 
-    def __init__(
-        self, session: OrgSession, extract: Extract, *, on_poll: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, session: OrgSession, extract: Extract, *, deadline_s: float) -> None:
         self._session = session
         self._extract = extract
-        self._on_poll = on_poll
+        self._deadline_s = deadline_s
         self._job_id = extract.job_id
         self._job_rows: int | None = extract.reported_rows
         self._parallel: ParallelPages | None = None
@@ -34,7 +32,7 @@ class BulkReader:
 
     def wait(self) -> int | None:
         job = bulk.wait(
-            self._session, self._known_job(), version=self._extract.api_version, on_poll=self._on_poll
+            self._session, self._known_job(), version=self._extract.api_version, deadline_s=self._deadline_s
         )
         self._job_rows = job.rows
         if self._extract.page_mode == "parallel":

@@ -13,7 +13,7 @@ from sf_sync.mirror.window import Window
 from sf_sync.salesforce import rest, soql
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import QueryTooLarge
-from sf_sync.salesforce.record_id import between
+from sf_sync.salesforce.record_id import before, between
 from sf_sync.salesforce.rest import Operation
 from sf_sync.salesforce.session import OrgSession
 
@@ -147,5 +147,7 @@ def _id_range(session: OrgSession, shape: Shape, part: Part) -> IdRange:
         for order, word in (("ASC", "first"), ("DESC", "last"))
     ]
     if not all(ends):
-        return IdRange("000000000000000", "000000000000000")
-    return IdRange("000000000000000", str(ends[1][0]["Id"]))
+        raise QueryTooLarge(
+            f"{shape.sobject}: the rows of {part.window} went while they were being counted; run again"
+        )
+    return IdRange(before(str(ends[0][0]["Id"])), str(ends[1][0]["Id"]))

@@ -54,6 +54,7 @@ class Engine:
     page_rows: int = PAGE_ROWS
     part_rows: int = plan.PART_ROWS
     parallel_pages: bool = True
+    job_deadline_s: float = bulk.JOB_DEADLINE_S
 
 
 def sync(
@@ -249,7 +250,7 @@ class _Run:
             except BulkRefused as error:
                 if plan.choose_api(self.definition, reading.shape, part, "rest") == "rest":
                     coverage.force_api(self.connection, reading.scope, "rest", str(error))
-            except (bulk.JobGone, LocatorExpired, NotProved):
+            except (bulk.JobGone, bulk.JobStuck, LocatorExpired, NotProved):
                 if tries == 0:
                     raise
 
@@ -277,7 +278,7 @@ class _Run:
         )
 
     def _run(self, reading: Reading, one: Extract) -> ExtractReport:
-        reader = _reader(reading, one)
+        reader = self._reader(reading, one)
         try:
             return extract.run(reading, one, reader)
         except SalesforceError as error:
@@ -289,15 +290,14 @@ class _Run:
         finally:
             reader.close()
 
+    def _reader(self, reading: Reading, one: Extract) -> Reader:
+        if one.api == "rest":
+            return RestReader(reading.session, one, reading.shape.cursor)
+        return BulkReader(reading.session, one, deadline_s=self.engine.job_deadline_s)
+
     def _told(self, reading: Reading, rows_before: int, part: Part) -> Reading:
         def on_rows(rows: int) -> None:
             expected = None if part.expected is None else rows_before + part.expected
             self.on_progress(rows_before + rows, expected)
 
         return replace(reading, on_rows=on_rows)
-
-
-def _reader(reading: Reading, one: Extract) -> Reader:
-    if one.api == "rest":
-        return RestReader(reading.session, one, reading.shape.cursor)
-    return BulkReader(reading.session, one)

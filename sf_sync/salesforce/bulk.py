@@ -40,6 +40,10 @@ class JobFailed(PermanentError):
     """The org ended the job without a result."""
 
 
+class JobStuck(JobFailed):
+    """The job didn't end in its time and was aborted; another one may (trap E9)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A query job in the org."""
@@ -91,14 +95,12 @@ def wait(
     job_id: str,
     *,
     version: str,
-    on_poll: Callable[[], None] = lambda: None,
     deadline_s: float = JOB_DEADLINE_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Job:
     """Poll, with growing pauses (trap E22), until the job is complete; returns it.
 
-    Raises JobFailed (failed, aborted or stuck), QueryTooLarge (a smaller window helps), JobGone.
-    A stuck job is aborted (trap E9).
+    Raises JobFailed (failed or aborted), JobStuck, QueryTooLarge (a smaller window helps), JobGone.
     """
     pause = POLL_FIRST_S
     deadline = time.monotonic() + deadline_s
@@ -112,8 +114,9 @@ def wait(
             raise JobFailed(f"query job {job_id} is in state {job.state!r}, which no query job should have")
         if time.monotonic() > deadline:
             abort(session, job_id, version=version)
-            raise QueryTooLarge(f"query job {job_id} did not end within {deadline_s:.0f} s and was aborted")
-        on_poll()
+            raise JobStuck(
+                f"query job {job_id} did not end within {deadline_s:.0f} s and was aborted; run it again"
+            )
         sleep(pause)
         pause = min(pause * POLL_FACTOR, POLL_LONGEST_S)
 

@@ -25,6 +25,11 @@ def between(after: str, until: str) -> str | None:
     return _id((low + high) // 2) if high - low > 1 else None
 
 
+def before(record_id: str) -> str:
+    """The id right before another."""
+    return _id(max(_number(record_id) - 1, 0))
+
+
 def _number(record_id: str) -> int:
     number = 0
     for c in record_id[:SHORT]:

@@ -68,6 +68,19 @@ def read(engine: Engine, definition: ObjectDefinition) -> SyncReport:
     return sync_window(engine, definition, MONTH)
 
 
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_nasty_texts_arrive_alike_by_both_ways(org: LocalOrg, engine: Engine, name: str) -> None:
+    for source in CATALOG[name].sources:
+        for record, text in zip(org.control.ids(source.sobject), NASTY, strict=False):
+            org.control.update(source.sobject, record, {org.control.text_field(source.sobject): text})
+    org.control.advance(1)
+    for api in ("bulk", "rest"):
+        one = by(CATALOG[name], api)
+        read(engine, one)
+        assert differences(org, engine.session, engine.database, one) == []
+    assert comparable(engine, by(CATALOG[name], "bulk")) == comparable(engine, by(CATALOG[name], "rest"))
+
+
 @pytest.mark.parametrize("api", ["bulk", "rest"])
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_an_object_is_equal_to_the_org_field_by_field(

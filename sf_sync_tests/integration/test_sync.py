@@ -13,7 +13,7 @@ from sf_sync.mirror.syncing import Engine, sync_window
 from sf_sync.mirror.window import LATE_ROWS, Window, days_window
 from sf_sync.salesforce.errors import DailyLimitReached, SalesforceError
 from sf_sync.sandbox.server import LocalOrg
-from sf_sync_tests.comparing import differences
+from sf_sync_tests.comparing import differences, rows
 
 CONTACTS = load_catalog()["contacts"]
 TODAY = datetime.now(UTC).date()
@@ -165,6 +165,42 @@ def test_a_run_that_broke_off_goes_on_with_the_same_job_and_its_next_page(
     report = read(engine, window, BULK)
     assert (report.extracts[0].pages_resumed, bulk_jobs(org)) == (2, 1)
     assert differences(org, engine.session, engine.database, CONTACTS) == [] or credited(engine) == [window]
+
+
+def test_a_stuck_job_is_aborted_and_made_again(org: LocalOrg, engine: Engine) -> None:
+    org.control.fault("job_stuck")
+    read(replace(engine, job_deadline_s=0.5), definition=BULK)
+    assert bulk_jobs(org) == 2
+    assert [job["state"] for job in org.control.jobs()].count("Aborted") == 1
+    assert mirror_differs(org, engine) == []
+
+
+def test_a_slow_page_is_waited_for(org: LocalOrg, either_engine: Engine) -> None:
+    org.control.fault("slow_page", path="results", times=2, bytes_per_second=100_000)
+    read(either_engine, definition=BULK)
+    assert mirror_differs(org, either_engine) == []
+
+
+def test_a_merged_contact_keeps_the_id_of_its_winner(org: LocalOrg, engine: Engine) -> None:
+    read(engine)
+    winner, loser = org.control.ids("Contact")[:2]
+    org.control.advance(1)
+    org.control.merge("Contact", winner, [loser])
+    read(engine)
+    stored = rows(engine.database, CONTACTS)[loser]
+    assert (stored["master_record_id"], stored["is_deleted"]) == (winner, True)
+    assert mirror_differs(org, engine) == []
+
+
+@pytest.mark.parametrize("definition", [BULK, REST], ids=["bulk", "rest"])
+def test_nul_characters_are_left_out_and_counted(
+    org: LocalOrg, engine: Engine, definition: ObjectDefinition
+) -> None:
+    record = org.control.ids("Contact")[0]
+    org.control.set_raw("Contact", record, "Title", "a\0b")
+    (extract,) = read(engine, definition=definition).extracts
+    assert extract.nul_bytes == 1
+    assert rows(engine.database, CONTACTS)[record]["title"] == "ab"
 
 
 def test_a_late_row_is_found_by_the_next_reading(org: LocalOrg, engine: Engine) -> None:

@@ -40,6 +40,8 @@ NASTY = [
     "ﬀ ǆ İ",
 ]
 
+READ_ONLY_TEXT = {"TaskWhoRelation": "Type", "EventWhoRelation": "Type", "PricebookEntry": "Name"}
+
 
 @pytest.fixture
 def org() -> Iterator[LocalOrg]:
@@ -71,9 +73,9 @@ def read(engine: Engine, definition: ObjectDefinition) -> SyncReport:
 @pytest.mark.parametrize("name", sorted(CATALOG))
 def test_nasty_texts_arrive_alike_by_both_ways(org: LocalOrg, engine: Engine, name: str) -> None:
     for source in CATALOG[name].sources:
+        field = READ_ONLY_TEXT.get(source.sobject) or org.control.text_field(source.sobject)
         for record, text in zip(org.control.ids(source.sobject), NASTY, strict=False):
-            org.control.update(source.sobject, record, {org.control.text_field(source.sobject): text})
-    org.control.advance(1)
+            org.control.set_raw(source.sobject, record, field, text)
     for api in ("bulk", "rest"):
         one = by(CATALOG[name], api)
         read(engine, one)

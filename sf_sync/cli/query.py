@@ -67,7 +67,7 @@ def _csv(columns: list[str], records: Iterator[dict[str, Any]]) -> None:
 
 def _json(columns: list[str], records: Iterator[dict[str, Any]]) -> None:
     for record in records:
-        typer.echo(json.dumps({column: value_at(record, column) for column in columns}, ensure_ascii=False))
+        typer.echo(json.dumps({c: value_at(record, c) for c in columns}, ensure_ascii=False, default=float))
 
 
 def _text(value: object) -> str:
@@ -75,7 +75,9 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return (
+        json.dumps(value, ensure_ascii=False, default=float) if isinstance(value, dict | list) else str(value)
+    )
 
 
 _PRINTERS = {"table": _table, "csv": _csv, "json": _json}

@@ -21,22 +21,24 @@ ROWS_A_SLICE = 60
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Records with every field of the shape, without repetition."""
+    """Records with every field of the shape, without repetition, and the slice of the window that each is from."""
 
-    records: tuple[dict[str, Any], ...]
+    records: tuple[dict[str, Any], ...] = ()
+    slices: tuple[int, ...] = ()
 
 
 def sample(session: OrgSession, shape: Shape, window: Window, rows: int) -> Sample:
     """Records from the beginning of each eighth of the window; all of them where they are few."""
     if rows == 0:
-        return Sample(())
+        return Sample()
     few = rows <= SLICES * ROWS_A_SLICE
     width = timedelta(seconds=max(1, window.seconds // SLICES))
     starts = [window.start] if few else [window.start + number * width for number in range(SLICES)]
     limit = SLICES * ROWS_A_SLICE if few else ROWS_A_SLICE
     found: dict[str, dict[str, Any]] = {}
+    slices: dict[str, int] = {}
     for fields in _groups(shape, window):
-        for start in starts:
+        for number, start in enumerate(starts):
             if start >= window.end:
                 continue
             statement = _statement(shape, fields, Window(start, window.end), limit)
@@ -45,8 +47,9 @@ def sample(session: OrgSession, shape: Shape, window: Window, rows: int) -> Samp
             )
             for record in page.records:
                 found.setdefault(record["Id"], {}).update(record)
-    whole = (record for record in found.values() if all(field in record for field in shape.fields))
-    return Sample(tuple(whole))
+                slices.setdefault(record["Id"], number)
+    whole = {key: record for key, record in found.items() if all(field in record for field in shape.fields)}
+    return Sample(tuple(whole.values()), tuple(slices[key] for key in whole))
 
 
 def page_size(session: OrgSession, shape: Shape, window: Window) -> int:

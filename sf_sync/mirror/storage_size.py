@@ -34,6 +34,11 @@ INDEX_HEADER = 8
 SORTED_DENSITY = 0.9  # PostgreSQL's fillfactor for keys that come in order
 RANDOM_DENSITY = 0.7  # what page splits leave for keys that come in any order
 SORTED_SHARE = 0.95  # neighbours in the sample that ascend, above which keys count as coming in order
+BEFORE_NULLS_DENSITY = (
+    0.5  # keys in order that are never the last of the index, because nulls are behind them
+)
+DUPLICATES_DENSITY = 0.88  # for keys that repeat so often that a split leaves full pages behind
+MANY_REPEATS = 20
 POSTING_TID = 6
 POSTING_MOST = 220  # row places in one posting-list tuple
 
@@ -56,6 +61,19 @@ class Datum:
     size: int
     payload: bytes | None = None
     align: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An indexed value of a sampled row: as stored, as text to compare, and the slice of the sample it is from."""
+
+    stored: Datum | None
+    value: str
+    slice: int
+
+    @property
+    def bytes(self) -> int:
+        return 0 if self.stored is None else self.stored.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,31 +130,30 @@ def heap_bytes(sizes: Sequence[TupleSize], rows: int) -> int:
 
 
 def toast_bytes(sizes: Sequence[TupleSize], rows: int) -> int:
-    """The TOAST table and its index; one empty index page where nothing is moved out."""
+    """What is moved out of the rows, with its index."""
     if not sizes:
-        return PAGE
+        return 0
     chunks = full = 0
     for size in sizes:
         chunks += -(-size.toasted // TOAST_CHUNK)
         full += size.toasted
     heap = (full + chunks * (TOAST_CHUNK_HEADER + LINE_POINTER)) * rows / len(sizes)
     index = chunks * (INDEX_HEADER + 8 + LINE_POINTER) * rows / len(sizes) / SORTED_DENSITY
-    return round(heap) + round(index) + PAGE
+    return round(heap) + round(index)
 
 
-def btree_bytes(keys: Sequence[Datum | None], labels: Sequence[object], rows: int, *, unique: bool) -> int:
-    """A B-tree over one column. `labels` are the sampled values in the order in which rows will come."""
-    if not keys or rows == 0:
+def btree_bytes(column: Sequence[Key], rows: int, *, unique: bool) -> int:
+    """A B-tree over one column, whose sampled keys are in the order in which rows will come."""
+    if not column or rows == 0:
         return 0
-    present = [key for key in keys if key is not None]
-    nulls = round(rows * (len(keys) - len(present)) / len(keys))
-    filled = rows - nulls
-    leaf = _null_entries(nulls)
+    present = [key for key in column if key.stored is not None]
+    nulls = round(rows * (len(column) - len(present)) / len(column))
+    leaf = nulls * (POSTING_TID + (2 * INDEX_HEADER + LINE_POINTER) / POSTING_MOST) / DUPLICATES_DENSITY
     if present:
-        size = sum(_aligned(INDEX_HEADER + _key_bytes(key), 8) for key in present) / len(present)
-        values = [label for label in labels if label is not None]
-        distinct = filled if unique else _distinct(values, filled)
-        leaf += _entries(size, filled, distinct) / _density(values)
+        filled = rows - nulls
+        size = sum(_aligned(INDEX_HEADER + key.bytes, 8) for key in present) / len(present)
+        repeats = 1.0 if unique else filled / max(_distinct(present, filled), 1.0)
+        leaf += _entries(size, filled, repeats) / _density(present, repeats, nulls)
     pages = -(-round(leaf) // BTREE_SPACE)
     inner = pages // 200 + (1 if pages > 1 else 0)
     return (pages + inner + 1) * PAGE
@@ -214,39 +231,34 @@ def _jsonb(value: Mapping[str, object]) -> bytes:
     return bytes(size) + bytes(text)
 
 
-def _key_bytes(key: Datum) -> int:
-    """Text in an index is compressed only where it is very long; that it then can't be indexed is no matter here."""
-    return key.size
-
-
-def _null_entries(rows: int) -> float:
-    """Nulls are one key: posting lists of row places."""
-    return rows * (POSTING_TID + (2 * INDEX_HEADER + LINE_POINTER) / POSTING_MOST) / SORTED_DENSITY
-
-
-def _entries(size: float, rows: int, distinct: float) -> float:
-    """Leaf bytes for keys of a size, duplicates being kept once with a list of their places."""
+def _entries(size: float, rows: int, repeats: float) -> float:
+    """Leaf bytes for keys of a size, equal ones being kept once with a list of their places."""
     alone = size + LINE_POINTER
-    repeats = rows / max(distinct, 1)
-    if repeats < 2:
-        return rows * alone - (rows - distinct) * (alone - POSTING_TID) / 2
-    return rows * (POSTING_TID + alone / min(repeats, POSTING_MOST))
+    if repeats >= 2:
+        return rows * (POSTING_TID + alone / min(repeats, POSTING_MOST))
+    return rows * (alone - (repeats - 1) * (alone / 2 - POSTING_TID))
 
 
-def _distinct(values: Sequence[object], rows: int) -> float:
-    """How many different values a column has, by the estimator that ANALYZE uses (Haas and Stokes, Duj1)."""
-    counts = Counter(values)
-    once = sum(1 for count in counts.values() if count == 1)
-    size = len(values)
-    if once == size:
-        return rows
-    return min(rows, size * len(counts) / (size - once + once * size / rows))
+def _distinct(keys: Sequence[Key], rows: int) -> float:
+    """How many different values a column has, by the estimator that ANALYZE uses (Haas and Stokes, Duj1).
+
+    It wants independent draws, and neighbours in time are not: what repeats within one slice of the sample
+    counts as one draw, for so many rows fewer.
+    """
+    slices = Counter(value for _, value in {(key.slice, key.value) for key in keys})
+    draws, once = slices.total(), sum(1 for count in slices.values() if count == 1)
+    population = rows * draws / len(keys)
+    if once == draws:
+        return population
+    return min(population, draws * len(slices) / (draws - once + once * draws / population))
 
 
-def _density(values: Sequence[object]) -> float:
+def _density(keys: Sequence[Key], repeats: float, nulls: int) -> float:
     """How full leaf pages get, by whether the keys come in their order."""
-    steps = [(str(one), str(other)) for one, other in pairwise(values) if one != other]
-    if not steps:
-        return SORTED_DENSITY
-    ascending = sum(one < other for one, other in steps) / len(steps)
-    return SORTED_DENSITY if ascending >= SORTED_SHARE else RANDOM_DENSITY
+    if repeats >= MANY_REPEATS:
+        return DUPLICATES_DENSITY
+    steps = [(one.value, other.value) for one, other in pairwise(keys) if one.value != other.value]
+    ascending = sum(one < other for one, other in steps)
+    if ascending < SORTED_SHARE * len(steps):
+        return RANDOM_DENSITY
+    return BEFORE_NULLS_DENSITY if nulls else SORTED_DENSITY

@@ -47,11 +47,15 @@ def oldest(session: OrgSession, sobject: str, cursor: str, *, operation: Operati
     return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
 
 
-def _page(session: OrgSession, path: str, doing: str, *, params: dict[str, str] | None) -> RestPage:
-    answer = session.json("GET", path, doing, params=params)
+def page_of(body: Any, server_time: datetime, doing: str) -> RestPage:
+    """A query's answer as a page. Raises PermanentError where it is none."""
     try:
-        body = answer.body
         next_url = None if body["done"] else body["nextRecordsUrl"]
-        return RestPage(body["records"], int(body["totalSize"]), next_url, answer.server_time)
+        return RestPage(body["records"], int(body["totalSize"]), next_url, server_time)
     except (KeyError, TypeError, ValueError):
         raise PermanentError(f"{doing}: the answer is not a query result") from None
+
+
+def _page(session: OrgSession, path: str, doing: str, *, params: dict[str, str] | None) -> RestPage:
+    answer = session.json("GET", path, doing, params=params)
+    return page_of(answer.body, answer.server_time, doing)

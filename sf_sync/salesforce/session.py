@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -141,7 +142,7 @@ class OrgSession:
                 self.send(method, path, doing, params=params, body=body, headers=headers)
             ) as response:
                 try:
-                    parsed = response.json() if response.content else None
+                    parsed = response.json(parse_float=Decimal) if response.content else None
                 except (ValueError, requests.RequestException) as error:
                     raise TransientError(f"{doing}: the answer is not JSON ({error})") from error
                 return JsonAnswer(parsed, server_time(response))
@@ -237,7 +238,7 @@ def _check_read_only(method: str, path: str, body: object | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """A parsed body and the org's clock when it answered."""
+    """A parsed body, with fractions as exact decimals (trap B12), and the org's clock when it answered."""
 
     body: Any
     server_time: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from sf_sync.catalog.definition import load_catalog
 from sf_sync.definitions import gather
 from sf_sync.defs.resources import Dbt, MirrorEngine
 from sf_sync.settings import Settings
+from sf_sync.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOWEST_LOAD_S = 15  # 2.5 s on a quiet machine; more means that something heavy is imported
@@ -121,3 +123,22 @@ def test_resources_hold_nothing_that_the_ui_must_not_show() -> None:
 
 def test_the_workspace_names_the_definitions() -> None:
     assert (ROOT / "workspace.yaml").read_text() == "load_from:\n  - python_module: sf_sync.definitions\n"
+
+
+def test_the_instance_protects_the_org_and_tells_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_PG_URL", database.url.sqlalchemy("psycopg2"))
+    with dg.DagsterInstance.get() as instance:
+        assert (instance.telemetry_enabled, instance.nux_enabled) == (False, False)
+        assert (instance.global_op_concurrency_default_limit or 0) >= 2
+        assert (instance.run_monitoring_enabled, instance.run_retries_enabled) == (True, True)
+        assert dg.materialize([an_asset_of_days], partition_key="2026-01-01", instance=instance).success
+        assert instance.get_materialized_partitions(an_asset_of_days.key) == {"2026-01-01"}
+
+
+@dg.asset(partitions_def=dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-03"))
+def an_asset_of_days() -> None:
+    """An asset whose event goes through the storage."""

@@ -1,13 +1,11 @@
-"""The dbt project: where it is, its connection as environment variables, and running dbt. Knows nothing of Dagster."""
+"""The dbt project: where it is, its connection as environment variables, its manifest. Knows nothing of Dagster."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from sf_sync.store.urls import DatabaseUrl
@@ -87,15 +85,9 @@ def manifest_is_current() -> bool:
     sources = (
         path
         for path in PROJECT.rglob("*")
-        if path.is_file() and path.relative_to(PROJECT).parts[0] not in {"target", "logs"}
+        if path.suffix in {".sql", ".yml"} and path.relative_to(PROJECT).parts[0] not in {"target", "logs"}
     )
     return all(path.stat().st_mtime <= made for path in sources)
-
-
-def run(arguments: Sequence[str], url: DatabaseUrl) -> int:
-    """Run a dbt command on a database, in this terminal; returns its exit code."""
-    command = [program(), *arguments, *_places(TARGET)]
-    return subprocess.run(command, env={**os.environ, **environment(url)}, check=False).returncode
 
 
 def _places(target: Path) -> list[str]:

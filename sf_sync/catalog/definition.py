@@ -37,6 +37,13 @@ class Fields(_Part):
     rename: dict[ApiName, SqlName] = Field(default_factory=dict)
 
 
+class Reference(_Part):
+    """A column that holds ids of other mirrored objects, by their catalog names."""
+
+    column: SqlName
+    to: Annotated[tuple[SqlName, ...], Field(min_length=1)]
+
+
 class ObjectDefinition(_Part):
     """One mirrored object, as its YAML file says."""
 
@@ -49,6 +56,7 @@ class ObjectDefinition(_Part):
     fields: Fields = Fields()
     volatile: tuple[ApiName, ...] = ()
     indexes: tuple[SqlName, ...] = ()
+    references: tuple[Reference, ...] = ()
     drift: Literal["add", "ignore"] = "add"
 
 

@@ -11,13 +11,22 @@ import typer
 from sf_sync.catalog.definition import CatalogError
 from sf_sync.cli import log, objects, query, sync
 from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
+from sf_sync.dbt import DbtError
 from sf_sync.mirror.coverage import OtherOrg
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings, SettingsError
 from sf_sync.store.database import DatabaseError, migrate_database, write_migration
 from sf_sync.store.embedded import EmbeddedServerError
 
-EXPECTED = (SettingsError, CatalogError, DatabaseError, EmbeddedServerError, OtherOrg, SalesforceError)
+EXPECTED = (
+    SettingsError,
+    CatalogError,
+    DatabaseError,
+    DbtError,
+    EmbeddedServerError,
+    OtherOrg,
+    SalesforceError,
+)
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

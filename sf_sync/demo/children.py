@@ -12,7 +12,8 @@ from sf_sync.demo import guard
 from sf_sync.demo.errors import DemoError
 
 TAIL_LINES = 15
-STOP_TIMEOUT_S = guard.END_TIMEOUT_S + guard.KILL_TIMEOUT_S + 5
+STOP_TIMEOUT_S = 30
+PATIENCE_S = 3.0  # nothing that a demo's process does at its end is worth more; `dagster dev` is
 
 
 class Child:
@@ -25,13 +26,20 @@ class Child:
 
     @classmethod
     def start(
-        cls, name: str, command: Sequence[str], *, folder: Path, env: Mapping[str, str], lock: int
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        lock: int,
+        patience_s: float = PATIENCE_S,
     ) -> Self:
         """Start a command out of reach of our terminal; its guard shares our lock until the command is gone."""
         log = folder / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-I", guard.__file__, *command],
+                [sys.executable, "-I", guard.__file__, str(patience_s), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

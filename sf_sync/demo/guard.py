@@ -1,7 +1,7 @@
 """Runs a command for exactly as long as its starter lives: a program of its own, with nothing but the standard library.
 
-Standard input is a pipe that only the starter holds. When it closes, by intent or because the starter was killed, the
-command's whole process group is ended.
+Arguments: the seconds that the command has to end when it is told to, then the command. Standard input is a pipe that
+only the starter holds. When it closes, by intent or because the starter was killed, the whole process group is ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import threading
 import time
 from contextlib import suppress
 
-END_TIMEOUT_S = 12  # `dagster dev` takes up to 8 s
 KILL_TIMEOUT_S = 5
 POLL_S = 0.05
 PR_SET_CHILD_SUBREAPER = 36
@@ -24,7 +23,7 @@ PR_SET_CHILD_SUBREAPER = 36
 TO_DEFAULT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 
-def main(command: list[str]) -> int:
+def main(patience_s: float, command: list[str]) -> int:
     """Run the command; returns its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -35,9 +34,9 @@ def main(command: list[str]) -> int:
         process_group=0,
         preexec_fn=_default_signals,  # noqa: PLW1509 - no thread runs yet
     )
-    threading.Thread(target=_end_with_starter, args=(process.pid,), daemon=True).start()
+    threading.Thread(target=_end_with_starter, args=(process.pid, patience_s), daemon=True).start()
     code = process.wait()
-    for how, seconds in ((signal.SIGTERM, END_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
+    for how, seconds in ((signal.SIGTERM, patience_s), (signal.SIGKILL, KILL_TIMEOUT_S)):
         if _signal(process.pid, how):
             _wait_for_group(process.pid, seconds)
     return code if code >= 0 else 128 - code
@@ -54,11 +53,11 @@ def _default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _end_with_starter(group: int) -> None:
+def _end_with_starter(group: int, patience_s: float) -> None:
     while os.read(0, 1):
         pass
     _signal(group, signal.SIGTERM)
-    time.sleep(END_TIMEOUT_S)
+    time.sleep(patience_s)
     _signal(group, signal.SIGKILL)
 
 
@@ -83,4 +82,4 @@ def _wait_for_group(group: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))

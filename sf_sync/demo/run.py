@@ -38,26 +38,30 @@ EXPECTED = (
 def demo(*, stay: bool, contacts: int, days: int) -> int:
     """Run the demo; returns the exit code."""
     settings, screen = Settings.load(), Screen()
-    code = None
+    code = FAILED
+    has_compared = False
     with Signals() as signals:
         try:
             with ExitStack() as stack:
+                one = None
                 try:
                     one = Demo(settings, screen, signals, stack, contacts=contacts, days=days)
                     one.start()
                     code = 0 if one.compare() else FAILED
+                    has_compared = True
                     if stay:
                         one.stay()
+                except EXPECTED as error:
+                    code = FAILED
+                    screen.complain(str(error))
                 finally:
                     signals.ignore()
-                    screen.say("Stopping what the demo started.")
+                    if one is not None:
+                        screen.say("Stopping what the demo started.")
         except Stopped as stopped:
             # Once the table is there, Ctrl-C is how the demo is meant to end.
-            return code if code is not None and stopped.number == signal.SIGINT else stopped.exit_code
-        except EXPECTED as error:
-            screen.complain(str(error))
-            return FAILED
-    return FAILED if code is None else code
+            return code if has_compared and stopped.number == signal.SIGINT else stopped.exit_code
+    return code
 
 
 def forget_demo() -> int:

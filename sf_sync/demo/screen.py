@@ -7,17 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 HEADINGS = ("object", "rows in the org", "rows in PostgreSQL", "equal", "rows/s", "API calls")
@@ -65,10 +59,11 @@ class Screen:
         """Show a step while the block runs, and its sentence with the time that it took when it has succeeded."""
         started = time.monotonic()
         if self._out.is_terminal:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            with Progress(*columns, TimeElapsedColumn(), console=self._out, transient=True) as bars:
-                task = bars.add_task(text, total=None)
-                step = Step(text, lambda rows, total: bars.update(task, completed=rows, total=total))
+            description, count = TextColumn("{task.description}"), TextColumn("{task.fields[count]}")
+            columns = (SpinnerColumn(), description, BarColumn(), count, TimeElapsedColumn())
+            with Progress(*columns, console=self._out, transient=True) as bars:
+                task = bars.add_task(text, total=None, count="")
+                step = Step(text, partial(_show_rows, bars, task))
                 yield step
         else:
             step = Step(text, lambda rows, total: None)
@@ -91,6 +86,10 @@ class Screen:
                 style=None if row.is_equal else "red",
             )
         self._out.print(table)
+
+
+def _show_rows(bars: Progress, task: TaskID, rows: int, total: int) -> None:
+    bars.update(task, completed=rows, total=total, count=f"{rows:,} of {total:,}")
 
 
 class _Lasting:

@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 USUAL_PORT = 3000
 START_TIMEOUT_S = 180
 POLL_S = 0.2
+PATIENCE_S = 12.0  # it ends its four processes one after the other, in up to 8 s
 
 
 def prepare_home(folder: DemoFolder) -> None:
@@ -33,9 +34,8 @@ def start(folder: DemoFolder, env: Mapping[str, str], lock: int) -> tuple[Child,
     port = _free_port()
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
     command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
-    return Child.start(
-        "dagster dev", command, folder=folder.path, env=env, lock=lock
-    ), f"http://{HOST}:{port}"
+    child = Child.start("dagster dev", command, folder=folder.path, env=env, lock=lock, patience_s=PATIENCE_S)
+    return child, f"http://{HOST}:{port}"
 
 
 def wait_for(child: Child, address: str) -> None:

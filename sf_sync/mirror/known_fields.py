@@ -43,11 +43,13 @@ def save(
     content = Jsonb({"columns": dict(known.columns), "gone": sorted(known.gone)})
     connection.execute(
         """
-        insert into sync.object_state as s (connection, object, source, fields, drift, described_at)
-        values (%(connection)s, %(object)s, %(source)s, %(fields)s, %(drift)s, now())
+        insert into sync.object_state as s (connection, object, source, fields, drift, drifted_at, described_at)
+        values (%(connection)s, %(object)s, %(source)s, %(fields)s, %(drift)s,
+            case when %(drift)s <> '[]'::jsonb then now() end, now())
         on conflict (connection, object, source) do update
         set fields = excluded.fields, described_at = now(),
-            drift = case when excluded.drift = '[]'::jsonb then s.drift else excluded.drift end
+            drift = case when excluded.drift = '[]'::jsonb then s.drift else excluded.drift end,
+            drifted_at = coalesce(excluded.drifted_at, s.drifted_at)
         """,
         {
             "connection": connection_name,

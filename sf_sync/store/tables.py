@@ -186,7 +186,9 @@ object_state = Table(
     Column("api_reason", Text),
     Column("fields", JSONB, comment="Columns by field, for all fields ever seen, and which are gone."),
     Column("drift", JSONB, comment="What changed in the org's fields when they changed last, as sentences."),
+    _moment("drifted_at"),
     _moment("described_at"),
+    _moment("unchanged_at"),
     comment="What was learned about an object at run time.",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -88,11 +88,13 @@ class Settings(BaseSettings):
         return value.expanduser().absolute()
 
     @model_validator(mode="after")
-    def _first_day_is_past(self) -> Self:
+    def _first_day_is_plausible(self) -> Self:
         if self.first_day is not None and self.first_day < date(1999, 1, 1):
             raise ValueError(
-                "SF_SYNC_FIRST_DAY is before Salesforce existed; expected a day such as 2022-01-01"
+                f"SF_SYNC_FIRST_DAY={self.first_day} is before Salesforce existed; expected a day such as 2022-01-01"
             )
+        if self.first_day is not None and self.first_day > datetime.now(UTC).date():
+            raise ValueError(f"SF_SYNC_FIRST_DAY={self.first_day} is in the future (UTC)")
         return self
 
     @classmethod

@@ -54,6 +54,7 @@ def test_http_is_taken_for_loopback_only(setting: pytest.MonkeyPatch, url: str) 
         ("SF_AUTH", "password", "'client_credentials', 'jwt'"),
         ("SF_SYNC_FIRST_DAY", "soon", "SF_SYNC_FIRST_DAY"),
         ("SF_SYNC_FIRST_DAY", "1815-12-10", "before Salesforce existed"),
+        ("SF_SYNC_FIRST_DAY", "2999-01-01", "in the future"),
     ],
 )
 def test_a_wrong_value_is_named(setting: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:

@@ -7,9 +7,14 @@ import warnings
 import dagster as dg
 
 from sf_sync.catalog.definition import chosen, load_catalog
+from sf_sync.defs.automation import automation_sensor
+from sf_sync.defs.checks import mirror_checks
 from sf_sync.defs.dbt import dbt_models, dbt_resource
+from sf_sync.defs.elsewhere import elsewhere_sensor
+from sf_sync.defs.follow import following
 from sf_sync.defs.mirror import mirror_asset
 from sf_sync.defs.resources import MirrorEngine
+from sf_sync.defs.schedules import catch_up, nightly_checks, purge
 from sf_sync.settings import Settings
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -17,10 +22,19 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 def gather(settings: Settings) -> dg.Definitions:
     """All definitions for these settings. Raises CatalogError or DbtError."""
-    objects = chosen(load_catalog(settings.catalog), settings.object_names).values()
-    return dg.Definitions(
-        assets=[*(mirror_asset(definition, settings.first_day) for definition in objects), dbt_models()],
-        resources={"mirror": MirrorEngine(), "dbt_cli": dbt_resource()},
+    catalog = load_catalog(settings.catalog)
+    objects = list(chosen(catalog, settings.object_names).values())
+    return dg.Definitions.merge(
+        dg.Definitions(
+            assets=[*(mirror_asset(one, settings.first_day) for one in objects), dbt_models()],
+            asset_checks=[mirror_checks(one, catalog, settings.first_day) for one in objects],
+            sensors=[elsewhere_sensor(settings), automation_sensor(settings)],
+            resources={"mirror": MirrorEngine(), "dbt_cli": dbt_resource()},
+        ),
+        following(objects, settings),
+        catch_up(objects, settings),
+        nightly_checks(objects, settings),
+        purge(settings),
     )
 
 

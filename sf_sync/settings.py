@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     first_day: date | None = Field(None, validation_alias="SF_SYNC_FIRST_DAY")
     objects: str | None = Field(None, validation_alias="SF_SYNC_OBJECTS")
     catalog: Path | None = Field(None, validation_alias="SF_SYNC_CATALOG")
+    automation: bool = Field(False, validation_alias="SF_SYNC_AUTOMATION")
+    follow_seconds: int = Field(300, ge=5, le=86_400, validation_alias="SF_SYNC_FOLLOW_SECONDS")
 
     @field_validator("api_version")
     @classmethod

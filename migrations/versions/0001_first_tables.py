@@ -48,8 +48,9 @@ def upgrade() -> None:
     op.create_table(
         "budget",
         sa.Column("connection", sa.Text(), nullable=False),
-        sa.Column("used", sa.BigInteger(), nullable=False),
-        sa.Column("allowed", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=True),
+        sa.Column("allowed", sa.BigInteger(), nullable=True),
+        sa.Column("exhausted_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column(
             "observed_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -169,6 +170,7 @@ def upgrade() -> None:
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("reported_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("connection", "request_id"),
         schema="sync",
         comment="A window that somebody asked for. One that is still open is gone on with by the same request.",

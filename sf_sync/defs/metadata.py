@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.mirror.health import rows_by_day
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import Engine
 from sf_sync.mirror.table import columns_of
@@ -32,6 +35,15 @@ def window_metadata(report: SyncReport) -> dict[str, dg.RawMetadataValue]:
     if report.drift:
         values["drift"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.drift))
     return values
+
+
+def day_metadata(
+    engine: Engine, definition: ObjectDefinition, report: SyncReport, days: Sequence[str]
+) -> dict[str, dict[str, dg.RawMetadataValue]]:
+    """Rows of the table with their stamp on each of the days: what the plot over days shows."""
+    with engine.database.connect(f"count {definition.table} by day") as connection:
+        found = rows_by_day(connection, definition, report.requested)
+    return {day: {"rows_with_stamp_on_day": found.get(date.fromisoformat(day), 0)} for day in days}
 
 
 def table_schema(engine: Engine, definition: ObjectDefinition) -> dg.TableSchema:

@@ -1,18 +1,19 @@
 """One asset per object of the catalog: its mirror table, by days that have been read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.failures import TRANSIENT, dagster_failures, require_read
-from sf_sync.defs.metadata import table_schema, window_metadata
+from sf_sync.defs.keys import POOL, PURPOSE, mirror_key
+from sf_sync.defs.metadata import day_metadata, table_schema, window_metadata
 from sf_sync.defs.partitions import daily, require_first_day
 from sf_sync.defs.resources import MirrorEngine
-from sf_sync.mirror.syncing import OnProgress, sync_window
+from sf_sync.mirror.syncing import Engine, OnProgress, cancel, sync_window
 from sf_sync.mirror.window import Window
-
-POOL = "salesforce"
 
 DESCRIPTION = """\
 The current state of {objects} in `salesforce.{table}`, one row per record, deleted records included.
@@ -27,7 +28,7 @@ def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.Ass
     """The asset that keeps `salesforce/<object>` equal to the org for the requested days."""
 
     @dg.asset(
-        key=["salesforce", definition.name],
+        key=mirror_key(definition.name),
         description=DESCRIPTION.format(
             objects=" and ".join(source.sobject for source in definition.sources), table=definition.table
         ),
@@ -42,21 +43,37 @@ def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.Ass
     def _mirror(context: dg.AssetExecutionContext, mirror: MirrorEngine) -> dg.MaterializeResult[None]:
         with dagster_failures(), mirror.open() as engine:
             require_first_day(first_day, engine.session, definition)
-            report = sync_window(
-                engine,
-                definition,
-                Window(*context.partition_time_window),
-                run_id=context.run_id,
-                on_progress=_page_log(context, definition),
-            )
+            with _aborting_when_cancelled(context, engine, definition):
+                report = sync_window(
+                    engine,
+                    definition,
+                    Window(*context.partition_time_window),
+                    purpose="follow" if context.run.tags.get(PURPOSE) == "follow" else "read",
+                    run_id=context.run_id,
+                    on_progress=_page_log(context, definition),
+                )
             require_read(report, context)
             newest = context.partition_keys[-1]
             context.add_asset_metadata(window_metadata(report), partition_key=newest)
             schema = {"dagster/column_schema": table_schema(engine, definition)}
             context.add_asset_metadata(schema, partition_key=newest)
+            for day, rows in day_metadata(engine, definition, report, context.partition_keys).items():
+                context.add_asset_metadata(rows, partition_key=day)
         return dg.MaterializeResult()
 
     return _mirror
+
+
+@contextmanager
+def _aborting_when_cancelled(
+    context: dg.AssetExecutionContext, engine: Engine, definition: ObjectDefinition
+) -> Iterator[None]:
+    """A run that a person cancels isn't gone on with, so its query job in the org is aborted."""
+    try:
+        yield
+    except dg.DagsterExecutionInterruptedError:
+        context.log.warning(f"cancelled; {cancel(engine, definition)} query jobs aborted in the org")
+        raise
 
 
 def _page_log(context: dg.AssetExecutionContext, definition: ObjectDefinition) -> OnProgress:

@@ -8,9 +8,7 @@ from datetime import date
 
 import dagster as dg
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-
+from sf_sync.defs.keys import mirror_key, range_tags
 
 # A run in one of these has a process, which the demo's owner knows to be gone.
 BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -47,8 +45,7 @@ def materialize_range(
     defs: dg.Definitions, names: Sequence[str], first: date, last: date, instance: dg.DagsterInstance
 ) -> list[RunResult]:
     """One run that reads the days `first` to `last`, both included, of mirror objects as one window each."""
-    keys = [dg.AssetKey(["salesforce", name]) for name in names]
-    return _run(defs, keys, instance, {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()})
+    return _run(defs, [mirror_key(name) for name in names], instance, range_tags(first, last))
 
 
 def build_models(defs: dg.Definitions, names: Sequence[str], instance: dg.DagsterInstance) -> list[RunResult]:

@@ -34,6 +34,7 @@ class Changes:
     up_to_date: tuple[str, ...]
     never_read: tuple[str, ...]
     failed: dict[str, str]
+    since: dict[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,17 @@ def find_changes(engine: Engine, definitions: Iterable[ObjectDefinition]) -> Cha
         ),
         never_read=tuple(never),
         failed=failed,
+        since={name: min(m.since for m in marks if m.definition.name == name) for name in names},
     )
+
+
+def note_unchanged(engine: Engine, changes: Changes) -> None:
+    """Remember that the org was just asked and had nothing new for these objects."""
+    with engine.database.connect("note unchanged", autocommit=True) as connection:
+        connection.execute(
+            "update sync.object_state set unchanged_at = now() where connection = %s and object = any(%s)",
+            [engine.connection_name, list(changes.up_to_date)],
+        )
 
 
 def _mark(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,6 +13,8 @@ from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.window import Window
 
 Connection = psycopg.Connection[Any]
+
+REST_AFTER_LIMIT = timedelta(minutes=15)
 
 
 class OtherOrg(Exception):
@@ -77,6 +79,25 @@ def note_usage(connection: Connection, name: str, used: int, allowed: int) -> No
         """,
         [name, used, allowed],
     )
+
+
+def note_exhausted(connection: Connection, name: str) -> None:
+    """The daily limit is used up (trap E2); its requests free little by little, so nobody asks for a while."""
+    connection.execute(
+        """
+        insert into sync.budget (connection, exhausted_until) values (%(name)s, now() + %(rest)s)
+        on conflict (connection) do update set exhausted_until = excluded.exhausted_until, observed_at = now()
+        """,
+        {"name": name, "rest": REST_AFTER_LIMIT},
+    )
+
+
+def exhausted_until(connection: Connection, name: str, now: datetime) -> datetime | None:
+    """Until when the org is not to be asked because its daily limit is used up; None when it may be."""
+    row = connection.execute(
+        "select exhausted_until from sync.budget where connection = %s", [name]
+    ).fetchone()
+    return row[0].astimezone(UTC) if row and row[0] and row[0] > now else None
 
 
 def forced_api(connection: Connection, scope: Scope) -> str | None:

@@ -10,7 +10,9 @@ import psycopg
 from psycopg import sql
 
 from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.catalog.naming import SYSTEM_NAMES, snake
 from sf_sync.mirror import coverage
+from sf_sync.mirror.table import table_name
 from sf_sync.mirror.window import DAY, LATE_ROWS, Window, days_window, without
 
 Connection = psycopg.Connection[Any]
@@ -90,14 +92,6 @@ def last_look(connection: Connection, connection_name: str, object_name: str, so
     return row[0].astimezone(UTC) if row and row[0] else None
 
 
-def note_unchanged(connection: Connection, connection_name: str, object_name: str, moment: datetime) -> None:
-    """Remember that the org was asked at that moment and had nothing new."""
-    connection.execute(
-        "update sync.object_state set unchanged_at = %s where connection = %s and object = %s",
-        [moment, connection_name, object_name],
-    )
-
-
 def no_drift(
     connection: Connection, connection_name: str, definition: ObjectDefinition, since: datetime
 ) -> Verdict:
@@ -114,16 +108,14 @@ def no_drift(
     return Verdict(False, "; ".join(row[0] for row in rows[:SHOWN]))
 
 
-def rows_by_day(
-    connection: Connection, definition: ObjectDefinition, window: Window, stamp: str
-) -> dict[date, int]:
+def rows_by_day(connection: Connection, definition: ObjectDefinition, window: Window) -> dict[date, int]:
     """How many rows of the table have their stamp on each day of a window."""
     rows = connection.execute(
         sql.SQL(
             "select ({0} at time zone 'UTC')::date, count(*) from {1} where {0} >= {2} and {0} < {3} group by 1"
         ).format(
-            sql.Identifier(stamp),
-            sql.Identifier("salesforce", definition.table),
+            sql.Identifier(SYSTEM_NAMES.get(definition.cursor) or snake(definition.cursor)),
+            table_name(definition),
             sql.Literal(window.start),
             sql.Literal(window.end),
         )

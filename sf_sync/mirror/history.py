@@ -62,3 +62,41 @@ def recent_extracts(
             """,
             {"connection": connection_name, "object": object_name, "last": last},
         ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedRequest:
+    """A window that somebody read whole."""
+
+    request_id: str
+    object: str
+    window_start: datetime
+    window_end: datetime
+    finished_at: datetime
+    owner: str
+    rows: int
+
+
+def unreported_requests(connection: psycopg.Connection[Any], connection_name: str) -> list[CompletedRequest]:
+    """Complete requests that were not made by a run of Dagster and that it hasn't been told of, oldest first."""
+    with connection.cursor(row_factory=class_row(CompletedRequest)) as cursor:
+        return cursor.execute(
+            """
+            select r.request_id::text, r.object, r.window_start, r.window_end, r.finished_at, r.owner,
+                coalesce((
+                    select sum(p.rows) from sync.extracts e join sync.pages p using (connection, extract_id)
+                    where e.connection = r.connection and e.request_id = r.request_id), 0)::bigint as rows
+            from sync.requests r
+            where r.connection = %s and r.state = 'complete' and r.run_id is null and r.reported_at is null
+            order by r.finished_at limit 100
+            """,
+            [connection_name],
+        ).fetchall()
+
+
+def mark_reported(connection: psycopg.Connection[Any], connection_name: str, request_ids: list[str]) -> None:
+    """Dagster knows of these now."""
+    connection.execute(
+        "update sync.requests set reported_at = now() where connection = %s and request_id = any(%s::uuid[])",
+        [connection_name, request_ids],
+    )

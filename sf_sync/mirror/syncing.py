@@ -41,6 +41,7 @@ from sf_sync.store.database import Database, open_database
 OnProgress = Callable[[int, int | None], None]
 
 PAGE_ROWS = 100_000  # rows a Bulk page: what a killed run may have to fetch once more
+NO_REQUEST = "00000000-0000-0000-0000-000000000000"
 FRESH_TRIES = 3  # new extracts of one part, when the org loses the old one or the proof fails
 
 
@@ -144,6 +145,9 @@ def sync_window(
                 extracts, drift = run.sync()
         except Busy as busy:
             skipped = str(busy)
+        except DailyLimitReached:
+            coverage.note_exhausted(connection, engine.connection_name)
+            raise
         finally:
             usage = engine.session.usage
             if usage is not None and not connection.closed:
@@ -159,6 +163,21 @@ def sync_window(
         usage=(usage.used, usage.allowed) if usage else None,
         drift=drift,
     )
+
+
+def cancel(engine: Engine, definition: ObjectDefinition) -> int:
+    """Give up what was left open of an object and abort its jobs in the org; returns how many jobs."""
+    jobs: list[tuple[str, str]] = []
+    with (
+        engine.database.connect(f"cancel {definition.name}", autocommit=True) as connection,
+        object_lock(connection, engine.connection_name, definition.table),
+    ):
+        for source in definition.sources:
+            scope = Scope(engine.connection_name, "", definition.name, source.sobject)
+            jobs += ledger.abandon_other_requests(connection, scope, NO_REQUEST)
+    for job_id, version in jobs:
+        bulk.abort(engine.session, job_id, version=version)
+    return len(jobs)
 
 
 @dataclass(frozen=True, slots=True)

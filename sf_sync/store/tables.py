@@ -64,6 +64,7 @@ requests = Table(
     Column("run_id", Text),
     _moment("created_at", nullable=False, now=True),
     _moment("finished_at"),
+    _moment("reported_at"),
     comment="A window that somebody asked for. One that is still open is gone on with by the same request.",
 )
 Index("requests_open", requests.c.connection, requests.c.object, requests.c.source, requests.c.created_at)
@@ -211,8 +212,9 @@ budget = Table(
     "budget",
     metadata,
     Column("connection", Text, primary_key=True),
-    Column("used", BigInteger, nullable=False),
-    Column("allowed", BigInteger, nullable=False),
+    Column("used", BigInteger),
+    Column("allowed", BigInteger),
+    _moment("exhausted_until"),
     _moment("observed_at", nullable=False, now=True),
     comment="The org's own figure of API requests in the last 24 hours, as of its last answer.",
 )

@@ -16,7 +16,8 @@ from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.defs import failures, mirror, resources
 from sf_sync.defs.dbt import dbt_models, dbt_resource
 from sf_sync.defs.mirror import mirror_asset
-from sf_sync.defs.range_run import RANGE_END, RANGE_START, RunResult, end_killed_runs, materialize_range
+from sf_sync.defs.keys import RANGE_END, RANGE_START
+from sf_sync.defs.range_run import RunResult, end_killed_runs, materialize_range
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.lock import object_lock
 from sf_sync.mirror.syncing import Engine

@@ -1,0 +1,123 @@
+"""Following the org: a sensor asks what has changed and starts one run for all of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
+from sf_sync.defs.resources import MirrorEngine
+from sf_sync.mirror import coverage
+from sf_sync.mirror.changes import Changes, find_changes, note_unchanged
+from sf_sync.mirror.syncing import Engine
+from sf_sync.salesforce.errors import DailyLimitReached
+from sf_sync.settings import Settings
+
+FOLLOW = "follow"
+IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+LONGEST_WAIT = timedelta(hours=1)  # between runs that fail one after the other
+LOOKED_BACK = 6  # runs; enough to double the wait up to the longest
+
+
+def following(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg.Definitions:
+    """The sensor and the job that it starts: all objects in one process, for starting one costs more than reading."""
+    job = dg.define_asset_job(
+        FOLLOW,
+        selection=dg.AssetSelection.assets(*(mirror_key(one.name) for one in definitions)),
+        executor_def=dg.in_process_executor,
+        tags={PURPOSE: FOLLOW},
+        description="Reads what has changed in the org since the watermarks. The sensor starts it.",
+    )
+    return dg.Definitions(jobs=[job], sensors=[changes_sensor(definitions, settings)])
+
+
+def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg.SensorDefinition:
+    """Five objects a call; one run for all that changed; nothing where nothing did."""
+
+    @dg.sensor(
+        name="salesforce_changes",
+        job_name=FOLLOW,
+        minimum_interval_seconds=settings.follow_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if settings.automation
+        else dg.DefaultSensorStatus.STOPPED,
+        description=(
+            "Asks the org which objects have changed since they were read, five objects a call, and starts one run "
+            "that reads the changes. Objects that were never read are left alone: materialize their days first."
+        ),
+    )
+    def _changes(context: dg.SensorEvaluationContext, mirror: MirrorEngine) -> dg.SkipReason | dg.RunRequest:
+        if settings.first_day is None:
+            return dg.SkipReason("SF_SYNC_FIRST_DAY is not set, so no day can be materialized")
+        busy = _in_flight(context.instance)
+        wanted = [one for one in definitions if mirror_key(one.name) not in busy]
+        if not wanted:
+            return dg.SkipReason("a run is still reading every object that is followed")
+        waiting = _wait_after_failures(context.instance, settings.follow_seconds)
+        if waiting is not None:
+            return dg.SkipReason(f"the last runs failed; the org is asked again at {waiting:%H:%M:%S} UTC")
+        with mirror.open() as engine:
+            resting = _resting_until(engine)
+            if resting is not None:
+                return dg.SkipReason(
+                    f"the org's daily request limit is used up; it is asked again at {resting:%Y-%m-%d %H:%M} UTC"
+                )
+            try:
+                changes = find_changes(engine, wanted)
+            except DailyLimitReached as error:
+                return dg.SkipReason(str(error))
+            note_unchanged(engine, changes)
+        for name, reason in changes.failed.items():
+            context.log.warning(f"{name}: {reason}")
+        if not changes.changed:
+            return dg.SkipReason(_up_to_date(changes))
+        today = datetime.now(UTC).date()
+        first = max(min(changes.since[name].date() for name in changes.changed), settings.first_day)
+        return dg.RunRequest(
+            asset_selection=[mirror_key(name) for name in changes.changed],
+            tags={PURPOSE: FOLLOW, **range_tags(first, today)},
+        )
+
+    return _changes
+
+
+def _in_flight(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
+    """The assets that a run of this sensor is reading or is about to."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT, tags={PURPOSE: FOLLOW}))
+    return {key for run in runs for key in run.asset_selection or ()}
+
+
+def _wait_after_failures(instance: dg.DagsterInstance, interval_s: int) -> datetime | None:
+    """When to ask again while the newest runs have failed: each failure doubles the wait."""
+    records = instance.get_run_records(dg.RunsFilter(tags={PURPOSE: FOLLOW}), limit=LOOKED_BACK)
+    failures = 0
+    for record in records:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        failures += 1
+    if failures == 0 or records[0].end_time is None:
+        return None
+    wait = min(timedelta(seconds=interval_s) * 2 ** (failures - 1), LONGEST_WAIT)
+    again = datetime.fromtimestamp(records[0].end_time, UTC) + wait
+    return again if again > datetime.now(UTC) else None
+
+
+def _resting_until(engine: Engine) -> datetime | None:
+    with engine.database.connect("look at the budget", autocommit=True) as connection:
+        return coverage.exhausted_until(connection, engine.connection_name, datetime.now(UTC))
+
+
+def _up_to_date(changes: Changes) -> str:
+    parts = [f"up to date: {', '.join(changes.up_to_date)}"] if changes.up_to_date else []
+    if changes.never_read:
+        parts.append(f"never read, materialize days first: {', '.join(changes.never_read)}")
+    if changes.failed:
+        parts.append(f"could not be asked about: {', '.join(changes.failed)}")
+    return "; ".join(parts) or "there is nothing to follow"

@@ -68,7 +68,7 @@ def everything_read(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
 
 
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance, name: str = "salesforce_changes") -> Any:
-    sensor = defs.get_sensor_def(name)
+    sensor = defs.resolve_sensor_def(name)
     with dg.build_sensor_context(instance=instance, resources={"mirror": MirrorEngine()}) as context:
         return cast(Any, sensor)(context)
 
@@ -77,7 +77,7 @@ def follow(
     defs: dg.Definitions, instance: dg.DagsterInstance, request: dg.RunRequest
 ) -> dg.ExecuteInProcessResult:
     """What the daemon does with a run request."""
-    job = defs.get_job_def("follow")
+    job = defs.resolve_job_def("follow")
     return job.execute_in_process(
         asset_selection=list(request.asset_selection or ()),
         tags=dict(request.tags),
@@ -88,7 +88,7 @@ def follow(
 
 def check(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dict[str, Any]:
     """Every check of an object, run as the UI runs them."""
-    job = defs.get_job_def("check_mirror")
+    job = defs.resolve_job_def("check_mirror")
     selected = [dg.AssetCheckKey(mirror_key(name), check) for check in DESCRIPTIONS]
     done = job.get_subset(asset_selection=set(), asset_check_selection=set(selected)).execute_in_process(
         instance=instance
@@ -154,7 +154,7 @@ def test_while_a_run_is_in_flight_its_objects_are_not_asked_for_again(
     org.control.insert("Contact", {"LastName": "New"})
     request = tick(defs, instance)
     instance.create_run_for_job(
-        defs.get_job_def("follow"),
+        defs.resolve_job_def("follow"),
         asset_selection=frozenset(request.asset_selection),
         tags=dict(request.tags),
         status=dg.DagsterRunStatus.STARTED,
@@ -246,7 +246,7 @@ def test_syncs_by_dagster_are_not_reported_again(defs: dg.Definitions, instance:
 
 
 def test_the_nightly_catch_up_reads_the_last_days_as_one_range(defs: dg.Definitions) -> None:
-    schedule = defs.get_schedule_def("nightly_catch_up")
+    schedule = defs.resolve_schedule_def("nightly_catch_up")
     at = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
     (request,) = (
         schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at)).run_requests or []
@@ -255,8 +255,9 @@ def test_the_nightly_catch_up_reads_the_last_days_as_one_range(defs: dg.Definiti
 
 
 def test_only_old_runs_of_the_sensor_are_purged(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
-    kept = instance.create_run_for_job(defs.get_job_def("catch_up"), status=dg.DagsterRunStatus.SUCCESS)
-    instance.create_run_for_job(defs.get_job_def("follow"), status=dg.DagsterRunStatus.SUCCESS)
+    kept = instance.create_run_for_job(defs.resolve_job_def("catch_up"), status=dg.DagsterRunStatus.SUCCESS)
+    follow = defs.resolve_job_def("follow")
+    instance.create_run_for_job(follow, status=dg.DagsterRunStatus.SUCCESS, tags={PURPOSE: "follow"})
     assert delete_old_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
     assert delete_old_runs(instance, datetime.now(UTC) + timedelta(days=1)) == 1
     assert [run.run_id for run in instance.get_runs()] == [kept.run_id]

@@ -48,6 +48,11 @@ def materialize_range(
     return _run(defs, [mirror_key(name) for name in names], instance, range_tags(first, last))
 
 
+def model_names(defs: dg.Definitions) -> list[str]:
+    """All dbt models."""
+    return sorted(key.path[0] for key in defs.resolve_all_asset_keys() if len(key.path) == 1)
+
+
 def build_models(defs: dg.Definitions, names: Sequence[str], instance: dg.DagsterInstance) -> list[RunResult]:
     """One run that builds dbt models and runs their tests."""
     return _run(defs, [dg.AssetKey([name]) for name in names], instance, {})

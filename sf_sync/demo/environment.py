@@ -14,6 +14,7 @@ from sf_sync.store.urls import DatabaseUrl
 NOT_PASSED_ON = ("SF_", "DATABASE_URL", "DAGSTER_", "DBT_", "PG")
 
 LOCAL = "127.0.0.1,localhost"
+FOLLOW_S = 15  # a newcomer should not have to wait for the usual five minutes
 
 
 def base() -> dict[str, str]:
@@ -43,6 +44,8 @@ def for_dagster(
         **base(),
         **settings,
         "SF_SYNC_FIRST_DAY": first_day.isoformat(),
+        "SF_SYNC_AUTOMATION": "true",
+        "SF_SYNC_FOLLOW_SECONDS": str(FOLLOW_S),
         "DAGSTER_HOME": str(folder.dagster_home),
         "DAGSTER_PG_URL": server.with_database(databases.DAGSTER).sqlalchemy("psycopg2"),
         "DAGSTER_EVENT_BATCH_SIZE": "500",  # a range run writes two events a day, and each alone takes 30 ms

@@ -17,6 +17,8 @@ from typing import Self
 from sf_sync.demo.errors import DemoError
 
 SEED = 1
+USERS = 30
+PRODUCTS = 200
 LOCK_TRIES = 300  # the guards of a killed demo take up to 25 s
 LOCK_POLL_S = 0.1
 
@@ -29,6 +31,19 @@ class Plan:
     days: int
     seed: int
     seeded_at: str
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Records of each kind, by the names that the local org gives them; `relations` are people beyond the first."""
+        return {
+            "contacts": self.contacts,
+            "tasks": self.contacts * 9 // 4,
+            "events": self.contacts * 3 // 4,
+            "relations": self.contacts * 19 // 10,
+            "leads": self.contacts // 20,
+            "users": USERS,
+            "products": PRODUCTS,
+        }
 
     @classmethod
     def new(cls, contacts: int, days: int) -> Self:
@@ -43,6 +58,8 @@ class DemoFolder:
         self.dagster_home = self.path / "dagster"
         self.tls = self.path / "tls"
         self.org = self.path / "org.json"
+        self.kept_org = self.path / "org.kept"
+        self._changing = self.path / "changing"
         self.results = self.path / "results.jsonl"
         self._plan = self.path / "plan.json"
         self._server = self.path / "server.json"
@@ -91,6 +108,24 @@ class DemoFolder:
                 "are asked for; run `make clean-demo` first"
             )
         return plan
+
+    def note_changing(self) -> None:
+        """Remember that the org is changing, which it keeps only when it is stopped in order."""
+        self._changing.touch()
+
+    def note_kept(self) -> None:
+        """Forget that again, if the org has been kept since."""
+        with suppress(FileNotFoundError):
+            if self.kept_org.stat().st_mtime >= self._changing.stat().st_mtime:
+                self._changing.unlink()
+
+    def require_kept_changes(self) -> None:
+        """Raises DemoError where the last demo was killed and the org's changes went with it."""
+        if self._changing.exists():
+            raise DemoError(
+                "the last demo was killed, and what had changed in its org is lost; run `make clean-demo` "
+                "and start again"
+            )
 
     def started_server(self) -> int | None:
         """The PostgreSQL process that a demo started and, if it still runs, didn't stop."""

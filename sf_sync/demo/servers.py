@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import requests
+
 from sf_sync.demo import databases
 from sf_sync.demo.children import Child
 from sf_sync.demo.errors import DemoError
@@ -16,6 +18,7 @@ from sf_sync.settings import Settings
 from sf_sync.store import embedded
 
 ORG_START_TIMEOUT_S = 120
+KEEPING_S = 15.0  # it writes its records to a file when it ends
 POLL_S = 0.05
 
 
@@ -27,6 +30,8 @@ class OrgAccess:
     ca: str | None
     client_id: str
     client_secret: str
+    control: str
+    control_token: str
 
 
 def start_postgres(settings: Settings, folder: DemoFolder) -> embedded.Server:
@@ -67,9 +72,10 @@ def start_org(folder: DemoFolder, plan: Plan, env: Mapping[str, str], lock: int)
     command = [sys.executable, "-m", "sf_sync.sandbox"]
     command += ["--port", "0", "--https-port", "0", "--tls-dir", str(folder.tls)]
     command += ["--state-file", str(folder.org)]
-    command += ["--contacts", str(plan.contacts), "--days", str(plan.days)]
+    command += [part for name, rows in plan.sizes.items() for part in (f"--{name}", str(rows))]
+    command += ["--days", str(plan.days), "--keep", str(folder.kept_org)]
     command += ["--seed", str(plan.seed), "--seeded-at", plan.seeded_at]
-    return Child.start("local org", command, folder=folder.path, env=env, lock=lock)
+    return Child.start("local org", command, folder=folder.path, env=env, lock=lock, patience_s=KEEPING_S)
 
 
 def wait_for_org(folder: DemoFolder, child: Child) -> OrgAccess:
@@ -81,4 +87,23 @@ def wait_for_org(folder: DemoFolder, child: Child) -> OrgAccess:
             raise DemoError(f"the local org does not come up\n{child.tail()}")
         time.sleep(POLL_S)
     said = json.loads(folder.org.read_text())
-    return OrgAccess(said["https"] or said["http"], said["ca"], said["client_id"], said["client_secret"])
+    return OrgAccess(
+        said["https"] or said["http"],
+        said["ca"],
+        said["client_id"],
+        said["client_secret"],
+        said["http"],
+        said["control_token"],
+    )
+
+
+def let_change(org: OrgAccess, per_second: float) -> None:
+    """From now on contacts change in the org, as they do in one that people work in."""
+    with requests.Session() as http:
+        http.trust_env = False
+        http.post(
+            f"{org.control}/control/start_changes",
+            json={"object": "Contact", "per_second": per_second},
+            headers={"X-Control-Token": org.control_token},
+            timeout=10,
+        ).raise_for_status()

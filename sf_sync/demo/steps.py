@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sf_sync import dbt
-from sf_sync.catalog.definition import ObjectDefinition, find, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.demo import databases, environment, servers, ui
 from sf_sync.demo.children import Child
 from sf_sync.demo.errors import DemoError
@@ -25,7 +25,7 @@ from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 
-OBJECT = "contacts"
+CHANGES_PER_SECOND = 0.2
 POLL_S = 0.2
 
 
@@ -50,13 +50,15 @@ class Demo:
         self._folder = DemoFolder(settings.state_dir)
         self._lock = stack.enter_context(self._folder.hold())
         self._plan = self._folder.plan(contacts, days)
-        self._definition = find(load_catalog(), OBJECT)
+        self._definitions = list(load_catalog().values())
+        self._folder.require_kept_changes()
 
     def start(self) -> None:
         """Start PostgreSQL and the org, and make what they need."""
         screen, plan = self._screen, self._plan
         screen.say(
-            f"A local Salesforce org with {plan.contacts:,} contacts; everything is in {self._folder.path}"
+            f"A local Salesforce org with {plan.contacts:,} contacts and what belongs to them; "
+            f"everything is in {self._folder.path}"
         )
         if self._settings.database_url is not None:
             screen.say(
@@ -85,20 +87,25 @@ class Demo:
         with open_session(ours) as session:
             today = datetime.now(UTC).date()
             wanted = today - timedelta(days=self._plan.days - 1)
-            first = min(wanted, oldest_day(session, self._definition) or wanted)
+            oldest = [oldest_day(session, one) for one in self._definitions]
+            first = min([wanted, *(day for day in oldest if day is not None)])
             ui.prepare_home(self._folder)
             self._environment = environment.for_dagster(self._folder, settings, self._server.url, first)
-            mirrored = self._run_dagster(_org_rows(session, self._definition), first, today)
-            in_org = _org_rows(session, self._definition)
-        comparison = Comparison(
-            object=OBJECT,
-            in_org=in_org,
-            in_database=databases.rows(database.url, self._definition.table),
-            rows_per_second=int(mirrored["window_rows_per_second"]),
-            api_calls=int(mirrored["window_api_calls"]),
-        )
-        self._screen.table([comparison])
-        return comparison.is_equal
+            in_org = {one.name: _org_rows(session, one) for one in self._definitions}
+            mirrored = self._run_dagster(sum(in_org.values()), first, today)
+            in_org = {one.name: _org_rows(session, one) for one in self._definitions}
+        comparisons = [
+            Comparison(
+                object=one.name,
+                in_org=in_org[one.name],
+                in_database=databases.rows(database.url, one.table),
+                rows_per_second=int(mirrored[one.name]["window_rows_per_second"]),
+                api_calls=int(mirrored[one.name]["window_api_calls"]),
+            )
+            for one in self._definitions
+        ]
+        self._screen.table(comparisons)
+        return all(comparison.is_equal for comparison in comparisons)
 
     def stay(self) -> None:
         """Start the UI and stay. Ends by a signal, or by DemoError where a process ends by itself."""
@@ -108,59 +115,68 @@ class Demo:
                 self._stack.callback(dagster.stop)
             ui.wait_for(dagster, address)
             step.text = "The Dagster UI runs"
+        self._folder.note_changing()
+        self._stack.callback(self._folder.note_kept)
+        self._stack.callback(self._org_process.stop)
+        servers.let_change(self._org, CHANGES_PER_SECOND)
         socket = self._server.socket_url.with_database(databases.MIRROR)
         self._screen.say(
             f"\n  Dagster UI   {address}\n  local org    {self._org.url}\n  PostgreSQL   {socket.libpq}\n"
         )
-        self._screen.say("Ctrl-C stops everything; the data stay, and `make clean-demo` deletes them.")
+        self._screen.say(
+            "A contact changes in the org every few seconds, and the sensor brings it over; see Automation in the UI.\n"
+            "Ctrl-C stops everything; the data stay, and `make clean-demo` deletes them."
+        )
         while True:
             dagster.require_running()
             self._org_process.require_running()
             time.sleep(POLL_S)
 
-    def _run_dagster(self, total: int, first: date, last: date) -> dict[str, Any]:
-        """Materialize the days and the model in a worker; returns the metadata of the mirror's newest partition."""
+    def _run_dagster(self, total: int, first: date, last: date) -> dict[str, dict[str, Any]]:
+        """Materialize the days and all models in a worker; returns the newest metadata of each object."""
         screen, folder = self._screen, self._folder
         database = self._server.url.with_database(databases.MIRROR)
         folder.results.unlink(missing_ok=True)
         since = databases.now(database)
-        with screen.step(f"{OBJECT}: reading {(last - first).days + 1} days") as step:
-            command = [
-                sys.executable,
-                "-m",
-                "sf_sync.demo.worker",
-                str(folder.results),
-                str(first),
-                str(last),
-            ]
+        names = [one.name for one in self._definitions]
+        with screen.step(f"reading {(last - first).days + 1} days of {len(names)} objects") as step:
+            command = [sys.executable, "-m", "sf_sync.demo.worker"]
+            command += [str(folder.results), str(first), str(last), *names]
             with self._signals.held():
                 worker = Child.start(
                     "dagster run", command, folder=folder.path, env=self._environment, lock=self._lock
                 )
                 self._stack.callback(worker.stop)
-            mirrored = self._wait(worker, 1, lambda: step.rows(databases.rows_merged(database, since), total))
-            step.text = f"{OBJECT}: {_outcome(mirrored['metadata'])}, {(last - first).days + 1} days in one Dagster run"
-        with screen.step("dbt: building the staging view") as step:
-            built = self._wait(worker, 2)
-            step.text = f"dbt: {built['asset']} is built, {_checks(built)}"
-        metadata: dict[str, Any] = mirrored["metadata"]
+            mirrored = self._wait(
+                worker, len(names), lambda: step.rows(databases.rows_merged(database, since), total)
+            )
+            metadata = {name: result["metadata"] for name, result in zip(names, mirrored, strict=True)}
+            days = (last - first).days + 1
+            step.text = (
+                f"{_outcome(metadata.values())}, {days} days of {len(names)} objects in one Dagster run"
+            )
+        with screen.step("dbt: building the models") as step:
+            built = self._wait(worker, None)[len(names) :]
+            step.text = f"dbt: {len(built)} models are built, {_checks(built)}"
         return metadata
 
-    def _wait(self, worker: Child, number: int, show: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """The worker's result of that number. Raises DemoError where the run failed or the worker ends without."""
+    def _wait(
+        self, worker: Child, number: int | None, show: Callable[[], None] = lambda: None
+    ) -> list[dict[str, Any]]:
+        """That many results of the worker, or all once it has ended. Raises DemoError where a run failed."""
         while True:
             ended = worker.exit_code is not None  # asked first: the result may come between
             done = self._results()
-            if len(done) >= number:
+            if ended or (number is not None and len(done) >= number):
                 break
-            if ended:
-                worker.require_running()
             show()
             time.sleep(POLL_S)
-        result = done[number - 1]
-        if result["error"] is not None:
-            raise DemoError(f"{result['asset']}: {result['error']}\n{worker.tail()}")
-        return result
+        for result in done:
+            if result["error"] is not None:
+                raise DemoError(f"{result['asset']}: {result['error']}\n{worker.tail()}")
+        if (ended and worker.exit_code != 0) or (number is not None and len(done) < number):
+            worker.require_running()
+        return done[:number]
 
     def _results(self) -> list[dict[str, Any]]:
         try:
@@ -178,14 +194,18 @@ def _org_rows(session: OrgSession, definition: ObjectDefinition) -> int:
     )
 
 
-def _outcome(metadata: Mapping[str, Any]) -> str:
+def _outcome(metadata: Iterable[Mapping[str, Any]]) -> str:
     """What became of the rows, without the outcomes that none had."""
-    counts = {name: metadata[f"window_rows_{name}"] for name in ("new", "updated", "unchanged")}
+    every = list(metadata)
+    counts = {
+        name: sum(one[f"window_rows_{name}"] for one in every) for name in ("new", "updated", "unchanged")
+    }
     parts = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return f"{metadata['window_rows_read']:,} rows read" + (f" ({', '.join(parts)})" if parts else "")
+    read = sum(one["window_rows_read"] for one in every)
+    return f"{read:,} rows read" + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _checks(result: Mapping[str, Any]) -> str:
-    said = f"{result['passed_checks']} checks passed"
-    failed = result["failed_checks"]
+def _checks(results: Sequence[Mapping[str, Any]]) -> str:
+    said = f"{sum(result['passed_checks'] for result in results)} checks passed"
+    failed = [name for result in results for name in result["failed_checks"]]
     return f"{said}, {len(failed)} didn't: {', '.join(failed)}" if failed else said

@@ -1,4 +1,4 @@
-"""The demo's Dagster process: `python -m sf_sync.demo.worker RESULTS FIRST LAST` reads contacts and builds their model.
+"""The demo's Dagster process: `python -m sf_sync.demo.worker RESULTS FIRST LAST OBJECT…` reads and builds.
 
 In a process of its own, because Dagster takes over the signals of the one that it runs in.
 """
@@ -13,18 +13,22 @@ from pathlib import Path
 from typing import TextIO
 
 from sf_sync.definitions import defs
-from sf_sync.defs.range_run import RunResult, build_models, end_killed_runs, materialize_range, open_instance
+from sf_sync.defs.range_run import (
+    RunResult,
+    build_models,
+    end_killed_runs,
+    materialize_range,
+    model_names,
+    open_instance,
+)
 
-OBJECTS = ["contacts"]
-MODELS = ["stg_salesforce__contacts"]
 
-
-def main(results: Path, first: date, last: date) -> int:
-    """Write a line of JSON for each asset when it is done."""
+def main(results: Path, first: date, last: date, objects: list[str]) -> int:
+    """Read the objects in one run and build all models in another; a line of JSON for each asset when it is done."""
     with open_instance() as instance, results.open("w", buffering=1) as file:
         end_killed_runs(instance)
-        _write(file, materialize_range(defs, OBJECTS, first, last, instance))
-        _write(file, build_models(defs, MODELS, instance))
+        _write(file, materialize_range(defs, objects, first, last, instance))
+        _write(file, build_models(defs, model_names(defs), instance))
     return 0
 
 
@@ -33,4 +37,5 @@ def _write(file: TextIO, results: list[RunResult]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *map(date.fromisoformat, sys.argv[2:4])))
+    results, first, last, *objects = sys.argv[1:]
+    sys.exit(main(Path(results), date.fromisoformat(first), date.fromisoformat(last), objects))

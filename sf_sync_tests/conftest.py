@@ -61,7 +61,12 @@ def template(server: DatabaseUrl) -> str:
 def database(server: DatabaseUrl, template: str) -> Iterator[Database]:
     """A migrated database of the test's own."""
     name = f"test_{os.getpid()}_{next(NUMBERS)}"
-    _run(server, sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, template))))
+    _run(
+        server,
+        sql.SQL("create database {} template {} strategy file_copy").format(
+            *map(sql.Identifier, (name, template))
+        ),
+    )
     yield Database(server.with_database(name))
     _run(server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 

@@ -20,7 +20,8 @@ import psycopg
 from bench import reference
 from sf_sync.catalog.columns import shape
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.mirror.syncing import PAGE_ROWS, Engine, requested_window, sync_window
+from sf_sync.mirror.days import requested_window
+from sf_sync.mirror.syncing import PAGE_ROWS, Engine, sync_window
 from sf_sync.mirror.table import ensure_table
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.org import open_session

@@ -11,9 +11,10 @@ import typer
 
 from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
 from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
+from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.plan import Forecast, forecast
 from sf_sync.mirror.report import SyncReport
-from sf_sync.mirror.syncing import PAGE_ROWS, Engine, requested_window, sync_window
+from sf_sync.mirror.syncing import PAGE_ROWS, Engine, sync_window
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
 from sf_sync.salesforce.org import open_session

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.mirror.syncing import oldest_day
+from sf_sync.mirror.days import oldest_day
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import SettingsError
 

@@ -18,7 +18,7 @@ from sf_sync.demo.errors import DemoError
 from sf_sync.demo.folder import DemoFolder
 from sf_sync.demo.screen import Comparison, Screen
 from sf_sync.demo.signals import Signals
-from sf_sync.mirror.syncing import oldest_day
+from sf_sync.mirror.days import oldest_day
 from sf_sync.salesforce import rest
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -100,7 +100,7 @@ def _merge_pages(reading: Reading, extract: Extract, reader: Reader, begun: Begu
                 f"reading {extract.source}: the org gave the place {next_locator!r} twice; run it again"
             )
         with reading.connection.transaction():
-            merged = merge(reading.connection, target)
+            merged = merge(reading.connection, target, bad_cells=staged.unreadable_cells)
             ledger.page_merged(
                 reading.connection,
                 reading.scope,
@@ -119,12 +119,16 @@ def _merge_pages(reading: Reading, extract: Extract, reader: Reader, begun: Begu
 
 def _land(reading: Reading, reader: Reader, locator: str) -> tuple[Staged, str | None]:
     """One page into the stage, asked for again when the transfer breaks or holds other than it declared (A10)."""
+    is_utf8 = True
 
     def once() -> tuple[Staged, str | None]:
+        nonlocal is_utf8
         with reader.page(locator) as page:
             try:
-                staged = stage.copy(reading.connection, reading.shape, page.chunks)
+                chunks = page.chunks if is_utf8 else stage.readable(page.chunks)
+                staged = stage.copy(reading.connection, reading.shape, chunks)
             except psycopg.DataError as error:
+                is_utf8 = is_utf8 and not isinstance(error, psycopg.errors.CharacterNotInRepertoire)
                 raise TransferBroken(
                     f"reading {reading.shape.sobject}: a page is not the CSV that was asked for "
                     f"({error.diag.message_primary})"
@@ -136,4 +140,8 @@ def _land(reading: Reading, reader: Reader, locator: str) -> tuple[Staged, str |
                 )
             return staged, page.next_locator
 
-    return reading.session.retrying(once)
+    staged, next_locator = reading.session.retrying(once)
+    if not is_utf8:
+        unreadable = stage.note_unreadable_cells(reading.connection, reading.shape)
+        staged = replace(staged, unreadable_cells=unreadable)
+    return staged, next_locator

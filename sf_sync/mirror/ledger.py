@@ -1,12 +1,10 @@
-"""The record of requests, extracts and pages in schema `sync`: what lets a killed run go on."""
+"""The record of extracts and pages in schema `sync`: what lets a killed run go on at its next page."""
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
@@ -17,9 +15,7 @@ from sf_sync.mirror.stage import Staged
 from sf_sync.mirror.window import Window
 
 Connection = psycopg.Connection[Any]
-Purpose = Literal["read", "follow"]
 
-RESUMABLE_FOR = timedelta(days=6)  # the org keeps a job's results for seven
 COUNTED = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rejected")
 
 
@@ -95,100 +91,6 @@ EXTRACT_COLUMNS = (
     "extract_id::text, source, window_start, window_end, id_after, id_until, api, operation, soql, fields, "
     "api_version, max_records, page_mode, expected, state, job_id, read_at, reported_rows"
 )
-
-
-def open_request(
-    connection: Connection, scope: Scope, window: Window, purpose: Purpose, *, run_id: str | None
-) -> tuple[str, bool]:
-    """The id of the request, and whether an earlier try of it was left unfinished and is gone on with.
-
-    The same days, or the same beginning when following, are the same request. The object's lock is held,
-    so whoever began it is gone.
-    """
-    row = connection.execute(
-        """
-        update sync.requests set window_end = %(end)s, error = null
-        where connection = %(connection)s and request_id = (
-            select request_id from sync.requests
-            where connection = %(connection)s and organization_id = %(organization)s
-                and object = %(object)s and source = %(source)s and purpose = %(purpose)s and state = 'open'
-                and window_start = %(start)s and (window_end = %(end)s or purpose = 'follow')
-                and created_at > now() - %(resumable_for)s
-            order by created_at desc limit 1)
-        returning request_id::text
-        """,
-        {
-            **_scope(scope),
-            "purpose": purpose,
-            "start": window.start,
-            "end": window.end,
-            "resumable_for": RESUMABLE_FOR,
-        },
-    ).fetchone()
-    if row is not None:
-        return row[0], True
-    row = connection.execute(
-        """
-        insert into sync.requests (connection, organization_id, object, source, purpose, window_start, window_end,
-            owner, run_id)
-        values (%(connection)s, %(organization)s, %(object)s, %(source)s, %(purpose)s, %(start)s, %(end)s,
-            %(owner)s, %(run)s)
-        returning request_id::text
-        """,
-        {
-            **_scope(scope),
-            "purpose": purpose,
-            "start": window.start,
-            "end": window.end,
-            "owner": f"{socket.gethostname()}:{os.getpid()}",
-            "run": run_id,
-        },
-    ).fetchone()
-    if row is None:
-        raise AssertionError("insert returned nothing")
-    return row[0], False
-
-
-def close_request(connection: Connection, scope: Scope, request_id: str) -> None:
-    """Every part of the request is complete."""
-    connection.execute(
-        """
-        update sync.requests set state = 'complete', error = null, finished_at = now()
-        where connection = %s and request_id = %s
-        """,
-        [scope.connection_name, request_id],
-    )
-
-
-def note_request_error(connection: Connection, scope: Scope, request_id: str, error: str) -> None:
-    """Why the request is not complete; it stays open, and the same request goes on with it."""
-    connection.execute(
-        "update sync.requests set error = %s where connection = %s and request_id = %s",
-        [error, scope.connection_name, request_id],
-    )
-
-
-def abandon_other_requests(connection: Connection, scope: Scope, request_id: str) -> list[tuple[str, str]]:
-    """Close what other requests of the scope left open; returns (job id, API version) of jobs that nobody needs."""
-    jobs = connection.execute(
-        """
-        update sync.extracts set state = 'abandoned', finished_at = now(),
-            error = coalesce(error, 'left unfinished; another request began')
-        where connection = %(connection)s and object = %(object)s and source = %(source)s
-            and state in ('new', 'open') and request_id <> %(request)s
-        returning job_id, api_version
-        """,
-        {**_scope(scope), "request": request_id},
-    ).fetchall()
-    connection.execute(
-        """
-        update sync.requests set state = 'abandoned', finished_at = now()
-        where connection = %(connection)s and object = %(object)s and source = %(source)s
-            and state = 'open' and request_id <> %(request)s
-        """,
-        {**_scope(scope), "request": request_id},
-    )
-    return [(job_id, version) for job_id, version in jobs if job_id is not None]
 
 
 def unfinished_extract(
@@ -378,12 +280,3 @@ def progress(connection: Connection, scope: Scope, extract_id: str) -> Progress:
         next_locator=rows[-1][1],
         locators=frozenset(row[0] for row in rows),
     )
-
-
-def _scope(scope: Scope) -> dict[str, str]:
-    return {
-        "connection": scope.connection_name,
-        "organization": scope.organization_id,
-        "object": scope.object,
-        "source": scope.source,
-    }

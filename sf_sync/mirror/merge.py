@@ -51,11 +51,15 @@ class Target:
     extract_id: str
 
 
-def merge(connection: psycopg.Connection[Any], target: Target) -> Merged:
-    """Merge the staged page within the caller's transaction. The caller holds the object's lock."""
+def merge(connection: psycopg.Connection[Any], target: Target, *, bad_cells: int = 0) -> Merged:
+    """Merge the staged page within the caller's transaction. The caller holds the object's lock.
+
+    `bad_cells` have been set down already, as the page was staged.
+    """
     rejected = _reject_rows_without_id(connection, target)
     duplicate = _keep_newest_of_duplicates(connection, target.shape)
-    bad = set_bad_cells_aside(connection, target.shape, suspicious_fields(connection, target.shape))
+    bad = bad_cells
+    bad += set_bad_cells_aside(connection, target.shape, suspicious_fields(connection, target.shape))
     try:
         with connection.transaction():
             counts = _judge_and_write(connection, target)

@@ -7,7 +7,8 @@ only when that fails, or a cheap look finds a cell that PostgreSQL would read as
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import codecs
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +45,15 @@ REASONS: dict[SqlType, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What COPY took: rows, bytes, and NUL bytes left out because PostgreSQL has no place for them (trap B2)."""
+    """What COPY took: rows, bytes, NUL bytes left out because PostgreSQL has no place for them (trap B2).
+
+    `unreadable_cells` had bytes that are no UTF-8.
+    """
 
     rows: int
     bytes: int
     nul_bytes: int
+    unreadable_cells: int = 0
 
 
 def prepare(connection: psycopg.Connection[Any], shape: Shape) -> None:
@@ -89,6 +94,35 @@ def copy(connection: psycopg.Connection[Any], shape: Shape, chunks: Iterable[byt
                     nul += here
                     copying.write(chunk.replace(b"\0", b"") if here else chunk)
             return Staged(cursor.rowcount, read, nul)
+
+
+def readable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Bytes that are no UTF-8 written out as `\xNN`, so that PostgreSQL takes the page and nothing is lost (B9)."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def note_unreadable_cells(connection: psycopg.Connection[Any], shape: Shape) -> int:
+    r"""Set down every cell with a byte written out as `\xNN`; it stays in its column as well. Returns how many."""
+    found = 0
+    for column in shape.columns:
+        if column.type == "text":
+            inserted = connection.execute(
+                sql.SQL(
+                    'insert into {bad} select "Id", {field}, {cell}, {reason} from {stage} where {cell} ~ {byte}'
+                ).format(
+                    bad=BAD_CELLS,
+                    stage=STAGE,
+                    cell=Identifier(column.field),
+                    field=Literal(column.field),
+                    byte=Literal(r"\\x[89a-f][0-9a-f]"),
+                    reason=Literal(r"bytes that are no UTF-8, written out as \xNN"),
+                )
+            )
+            found += inserted.rowcount
+    return found
 
 
 def typed(shape_column_type: SqlType, value: Composable) -> Composable:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import psycopg
 
-from sf_sync.catalog.columns import shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
-from sf_sync.mirror import coverage, extract, ledger, plan
+from sf_sync.mirror import asked, coverage, extract, ledger, plan
+from sf_sync.mirror.asked import Purpose
 from sf_sync.mirror.bulk_reader import BulkReader
+from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.extract import Reading
 from sf_sync.mirror.fitting import fit_table
-from sf_sync.mirror.ledger import Extract, Part, Purpose, Scope
+from sf_sync.mirror.ledger import Extract, Part, Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.reader import NotProved, Reader
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.rest_reader import RestReader
-from sf_sync.mirror.window import DAY, LATE_ROWS, Window, days_window, without
-from sf_sync.salesforce import bulk, rest
-from sf_sync.salesforce.describe import describe
+from sf_sync.mirror.window import LATE_ROWS, Window, without
+from sf_sync.salesforce import bulk
 from sf_sync.salesforce.errors import (
     BulkRefused,
     DailyLimitReached,
@@ -81,44 +81,6 @@ def sync(
         return sync_window(engine, definition, window, on_progress=on_progress)
 
 
-def requested_window(
-    session: OrgSession,
-    definition: ObjectDefinition,
-    *,
-    days: int | None,
-    first: date | None,
-    last: date | None,
-    full: bool,
-) -> Window:
-    """Whole days in UTC: a request made twice on one day is the same request, so a retry can go on with the first.
-
-    Raises ValueError unless exactly one way to say it is used.
-    """
-    today = datetime.now(UTC).date()
-    if [days is not None, first is not None, full].count(True) != 1 or (last is not None and first is None):
-        raise ValueError("say exactly one of: full, days, or first (with or without last)")
-    if full:
-        oldest = oldest_day(session, definition)
-        return days_window(oldest or today, today)
-    if days is not None:
-        if days < 1:
-            raise ValueError("days must be at least 1")
-        return days_window(today - (days - 1) * DAY, today)
-    if first is None or (last or today) < first:
-        raise ValueError(f"the last day, {last or today}, is before the first, {first}")
-    return days_window(first, last or today)
-
-
-def oldest_day(session: OrgSession, definition: ObjectDefinition) -> date | None:
-    """The day of the oldest record in the org, None where there is none."""
-    found = []
-    for source in definition.sources:
-        described = describe(session, source.sobject)
-        operation = plan.operation(shape(definition, source, described.object))
-        found.append(rest.oldest(session, source.sobject, definition.cursor, operation=operation))
-    return min((moment.date() for moment in found if moment is not None), default=None)
-
-
 def sync_window(
     engine: Engine,
     definition: ObjectDefinition,
@@ -174,7 +136,7 @@ def cancel(engine: Engine, definition: ObjectDefinition) -> int:
     ):
         for source in definition.sources:
             scope = Scope(engine.connection_name, "", definition.name, source.sobject)
-            jobs += ledger.abandon_other_requests(connection, scope, NO_REQUEST)
+            jobs += asked.abandon_other_requests(connection, scope, NO_REQUEST)
     for job_id, version in jobs:
         bulk.abort(engine.session, job_id, version=version)
     return len(jobs)
@@ -218,8 +180,8 @@ class _Run:
     def _read_source(self, reading: Reading, rows_before: int) -> list[ExtractReport]:
         window = self._source_window(reading)
         connection, scope = self.connection, reading.scope
-        request, resumed = ledger.open_request(connection, scope, window, self.purpose, run_id=self.run_id)
-        for job_id, version in ledger.abandon_other_requests(connection, scope, request):
+        request, resumed = asked.open_request(connection, scope, window, self.purpose, run_id=self.run_id)
+        for job_id, version in asked.abandon_other_requests(connection, scope, request):
             bulk.abort(self.engine.session, job_id, version=version)
         reports: list[ExtractReport] = []
         try:
@@ -237,9 +199,9 @@ class _Run:
                     so_far = rows_before + sum(report.counts.read for report in reports)
                     reports += self._read_part(self._told(reading, so_far, part), request, part)
         except (SalesforceError, CatalogError) as error:
-            ledger.note_request_error(connection, scope, request, str(error))
+            asked.note_request_error(connection, scope, request, str(error))
             raise
-        ledger.close_request(connection, scope, request)
+        asked.close_request(connection, scope, request)
         return reports
 
     def _source_window(self, reading: Reading) -> Window:

@@ -235,6 +235,21 @@ def test_nul_bytes_are_left_out_and_counted(mirror: Mirror) -> None:
     assert (staged.rows, staged.nul_bytes) == (1, 2)
 
 
+def test_bytes_that_are_no_utf8_are_kept_written_out(mirror: Mirror) -> None:
+    text = page([Row(1, 1, "caf?"), Row(2, 1, "café")]).replace(b"caf?", b"caf\xe9")
+    with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
+        stage.copy(mirror.connection, SHAPE, [text])
+    halves = [text[:100], text[100:]]
+    stage.copy(mirror.connection, SHAPE, stage.readable(halves))
+    assert stage.note_unreadable_cells(mirror.connection, SHAPE) == 1
+    with mirror.connection.transaction():
+        target = Target("default", DEFINITION, SHAPE, at(5), str(EXTRACT))
+        assert merge(mirror.connection, target, bad_cells=1) == Merged(Counts(new=2), 1)
+    assert mirror.names() == {record_id(1): r"caf\xe9", record_id(2): "café"}
+    kept = mirror.connection.execute("select record_id, field, raw from sync.rejected_cells").fetchall()
+    assert kept == [(record_id(1), "Name", r"caf\xe9")]
+
+
 @pytest.mark.parametrize("cut", [b'"', b"Name", b"\xff\xfe"])
 def test_bytes_that_are_no_such_csv_are_refused(mirror: Mirror, cut: bytes) -> None:
     with pytest.raises(psycopg.DataError):

@@ -85,10 +85,8 @@ class Estimate:
 
     @property
     def sizes(self) -> Sizes:
-        empty = Sizes(
-            FREE_SPACE_MAP if self.rows else 0, PAGE
-        )  # a TOAST table has an index even when it is empty
-        return sum((source.sizes for source in self.sources), empty)
+        sizes = sum((source.sizes for source in self.sources), Sizes(toast=PAGE))  # an empty index at least
+        return sizes + Sizes(table=FREE_SPACE_MAP) if sizes.table > PAGE else sizes
 
     @property
     def api_calls(self) -> int:

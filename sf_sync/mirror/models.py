@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import keyword
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,8 +41,9 @@ TYPES: Mapping[str, tuple[str, str]] = {
 }
 ANY = ("_typing.Any", "_sa.types.NullType()")
 
-# Attributes that a declarative class has already, and names that its annotations need.
-TAKEN = frozenset({"metadata", "registry", "Mapped", "mapped_column", "Base", *dir(builtins)})
+# Names that the file needs itself: those of classes, and those that no attribute may hide.
+CLASSES = frozenset({"Base", "DeclarativeBase", "Mapped"})
+ATTRIBUTES = frozenset({"metadata", "registry", "mapped_column", "str", "bool", "int"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ def class_names(tables: Iterable[str], definitions: Iterable[ObjectDefinition]) 
         known = sources.get(table, [])
         own = _camel(table.removeprefix("sf_"))
         name = _camel(known[0].removesuffix("__c")) if len(known) == 1 else own
-        if name in TAKEN or name in names.values():
-            name = own if own not in TAKEN and own not in names.values() else f"{own}_"
+        taken = CLASSES | set(names.values())
+        if name in taken:
+            name = own if own not in taken else f"{own}_"
         names[table] = name
     return names
 
@@ -117,7 +118,7 @@ def _class(name: str, table: str, columns: Iterable[_Column]) -> str:
 def _attribute(column: _Column) -> str:
     python, alchemy = TYPES.get(column.type, ANY)
     if column.type == "text" and column.collation:
-        alchemy = f"_sa.Text({column.collation!r})"
+        alchemy = f"_sa.Text(collation={column.collation!r})"
     given = [alchemy, *(["primary_key=True"] if column.primary_key else [])]
     if column.comment:
         given.append(f"comment={column.comment!r}")
@@ -129,7 +130,7 @@ def _attribute(column: _Column) -> str:
 
 
 def _attribute_name(name: str) -> str:
-    return f"{name}_" if name in TAKEN or keyword.iskeyword(name) else name
+    return f"{name}_" if name in ATTRIBUTES or keyword.iskeyword(name) else name
 
 
 def _camel(name: str) -> str:

@@ -12,6 +12,15 @@ from sf_sync.salesforce.errors import ObjectMissing, PermanentError
 from sf_sync.salesforce.session import OrgSession
 
 
+class PicklistValue(BaseModel):
+    """A value that a picklist offers, or has offered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    value: str
+    active: bool = True
+
+
 class Field(BaseModel):
     """One field as the signed-in user sees it; hidden fields aren't in a describe at all (trap A14)."""
 
@@ -25,6 +34,8 @@ class Field(BaseModel):
     scale: int = 0
     calculated: bool = False
     custom: bool = False
+    nillable: bool = True
+    picklist_values: tuple[PicklistValue, ...] = ()
     compound_field_name: str | None = None
     relationship_name: str | None = None
     reference_to: tuple[str, ...] = ()

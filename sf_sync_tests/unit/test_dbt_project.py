@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 import yaml
 
 from sf_sync import dbt
+from sf_sync.dbt import project as dbt_project
 from sf_sync.store.urls import DatabaseUrl
 
 SECRET = "pass-word-of-nobody"
-STAGING = dbt.PROJECT / "models" / "staging" / "salesforce"
+MODELS = dbt.PROJECT / "models"
 
 
 @pytest.fixture
@@ -26,19 +28,22 @@ def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def documented() -> dict[str, Any]:
-    content = yaml.safe_load((STAGING / "_models.yml").read_text())
-    return {model["name"]: model for model in content["models"]}
+    files = MODELS.rglob("_models.yml")
+    return {model["name"]: model for path in files for model in yaml.safe_load(path.read_text())["models"]}
 
 
-@pytest.mark.parametrize("path", sorted(STAGING.glob("*.sql")), ids=lambda path: path.stem)
-def test_a_staging_model_names_its_columns_and_documents_each(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(MODELS.rglob("*.sql")), ids=lambda path: path.stem)
+def test_every_model_names_its_columns_and_documents_each(path: Path) -> None:
     text = path.read_text()
-    selected = re.findall(r"^    (\w+),?$", text, re.MULTILINE)
-    columns = documented()[path.stem]["columns"]
-    assert selected
-    assert selected == [column["name"] for column in columns]
-    assert all(column["description"].endswith(".") for column in columns)
-    assert "*" not in text
+    model = documented()[path.stem]
+    columns = [column["name"] for column in model["columns"]]
+    assert all(one["description"].strip().endswith(".") for one in (model, *model["columns"]))
+    if path.stem.startswith("stg_"):
+        assert re.findall(r"^    '(\w+)': ", text, re.MULTILINE) == columns
+    else:
+        last = text[text.rindex("\nselect\n") : text.rindex("\nfrom ")]
+        assert re.findall(r"(\w+),?$", last, re.MULTILINE)[1:] == columns
+    assert not re.search(r"select\s+\*", text)
 
 
 def test_parsing_needs_no_home_no_database_and_no_settings(no_home: Path) -> None:
@@ -54,9 +59,10 @@ def test_what_dbt_says_of_a_broken_project_is_shown(monkeypatch: pytest.MonkeyPa
     models.mkdir(parents=True)
     for name in ("dbt_project.yml", "profiles.yml"):
         (project / name).write_text((dbt.PROJECT / name).read_text())
+    shutil.copytree(dbt.PROJECT / "macros", project / "macros")
     (models / "broken.sql").write_text("select {{ ref('nowhere') }}")
-    monkeypatch.setattr(dbt, "PROJECT", project)
-    monkeypatch.setattr(dbt, "TARGET", project / "target")
+    monkeypatch.setattr(dbt_project, "PROJECT", project)
+    monkeypatch.setattr(dbt_project, "TARGET", project / "target")
     with pytest.raises(dbt.DbtError, match="nowhere"):
         dbt.parse_project()
     assert not (project / "target" / "manifest.json").exists()
@@ -65,8 +71,8 @@ def test_what_dbt_says_of_a_broken_project_is_shown(monkeypatch: pytest.MonkeyPa
 def test_a_changed_model_makes_the_manifest_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     manifest, model = tmp_path / "target" / "manifest.json", tmp_path / "model.sql"
-    monkeypatch.setattr(dbt, "PROJECT", tmp_path)
-    monkeypatch.setattr(dbt, "MANIFEST", manifest)
+    monkeypatch.setattr(dbt_project, "PROJECT", tmp_path)
+    monkeypatch.setattr(dbt_project, "MANIFEST", manifest)
     assert not dbt.manifest_is_current()
     model.write_text("select 1")
     manifest.write_text("{}")

@@ -1,0 +1,164 @@
+"""`sf-sync schema`: the org's fields and the mirror's columns, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sf_sync.catalog.columns import Shape, shape
+from sf_sync.catalog.definition import ObjectDefinition, Source, chosen, find, load_catalog
+from sf_sync.catalog.schema_docs import object_page
+from sf_sync.cli.console import FAILED, err, out, table
+from sf_sync.mirror import models as mirror_models
+from sf_sync.mirror.schema_diff import differences
+from sf_sync.mirror.schema_history import FieldsChanged, field_history, last_drift
+from sf_sync.salesforce.describe import describe
+from sf_sync.salesforce.errors import ObjectMissing
+from sf_sync.salesforce.org import open_session
+from sf_sync.salesforce.session import OrgSession
+from sf_sync.settings import CONNECTION, Settings
+from sf_sync.store.database import open_database
+
+SHOWN_FIELDS = 8
+
+app = typer.Typer(no_args_is_help=True, help="Fields of the org and columns of the mirror.")
+
+Objects = Annotated[list[str] | None, typer.Argument(help="Objects of the catalog; all where none.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command()
+def docs(
+    objects: Annotated[
+        list[str] | None, typer.Argument(help="Objects of the catalog or API names; the catalog where none.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="A folder for one file per object; default: print.")
+    ] = None,
+) -> None:
+    """Describe objects as Markdown: every field with its type, its column, its values."""
+    settings = Settings.load()
+    catalog = chosen(load_catalog(settings.catalog), settings.object_names)
+    with open_session(settings) as session:
+        for sobject, page in _pages(session, catalog, objects):
+            if folder is None:
+                typer.echo(page)
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{sobject}.md"
+            path.write_text(page, encoding="utf-8")
+            out.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def diff(objects: Objects = None, as_json: Json = False) -> None:
+    """Hold the org's fields against the tables' columns. Exit code 1 when they have drifted apart."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog)
+    names = tuple(objects) if objects else settings.object_names
+    definitions = [find(catalog, name) for name in names] if names else list(catalog.values())
+    found = []
+    with open_session(settings) as session, open_database(settings).connect("schema diff") as connection:
+        for definition in definitions:
+            try:
+                found += differences(connection, session, CONNECTION, definition)
+            except ObjectMissing as error:
+                if names is not None:
+                    raise
+                err.print(
+                    f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False
+                )
+    for one in found:
+        line = json.dumps(one.to_json()) if as_json else f"{one.table}: {one.says}"
+        typer.echo(line)
+    if any(one.is_drift for one in found):
+        raise typer.Exit(FAILED)
+    if not found and not as_json:
+        out.print(
+            f"{len(definitions)} objects: every field has its column, every column its field", highlight=False
+        )
+
+
+@app.command()
+def models(
+    file: Annotated[Path | None, typer.Option("--out", help="The file to write; default: print.")] = None,
+) -> None:
+    """Write SQLAlchemy models of the mirror tables as they are in the database."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog)
+    with open_database(settings).connect("schema models") as connection:
+        text = mirror_models.models(connection, catalog.values())
+    if file is None:
+        typer.echo(text, nl=False)
+        return
+    file.write_text(text, encoding="utf-8")
+    out.print(f"{file}: {text.count('(Base):')} models", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def history(
+    object_name: Annotated[str | None, typer.Argument(metavar="[OBJECT]", help="Only this object.")] = None,
+    as_json: Json = False,
+) -> None:
+    """When fields came and went, as far as the ledger goes back, and the last drift of each object."""
+    settings = Settings.load()
+    if object_name is not None:
+        find(load_catalog(settings.catalog), object_name)
+    with open_database(settings).connect("schema history") as connection:
+        changes = field_history(connection, CONNECTION, object_name)
+        drifts = last_drift(connection, CONNECTION, object_name)
+    if as_json:
+        for line in [*(one.to_json() for one in changes), *(one.to_json() for one in drifts)]:
+            typer.echo(json.dumps(line))
+        return
+    if not changes:
+        out.print("nothing has been read yet; `sf-sync sync` reads")
+        return
+    rows = table("seen", "object", "from", "what changed")
+    for change in changes:
+        rows.add_row(f"{change.seen_at:%Y-%m-%d %H:%M:%S}", change.object, change.source, _words(change))
+    out.print(rows)
+    for drift in drifts:
+        for sentence in drift.drift:
+            out.print(
+                f"{drift.object} ({drift.source}), last drift: {sentence}", highlight=False, soft_wrap=True
+            )
+
+
+def _words(change: FieldsChanged) -> str:
+    if change.before is None:
+        return f"first read, with {len(change.added)} fields"
+    parts = [
+        f"{word}: {_some(names)}" for word, names in (("new", change.added), ("gone", change.gone)) if names
+    ]
+    return "; ".join(parts)
+
+
+def _some(names: list[str]) -> str:
+    more = f", and {len(names) - SHOWN_FIELDS} more" if len(names) > SHOWN_FIELDS else ""
+    return ", ".join(names[:SHOWN_FIELDS]) + more
+
+
+def _pages(
+    session: OrgSession, catalog: dict[str, ObjectDefinition], names: list[str] | None
+) -> Iterator[tuple[str, str]]:
+    """(API name, page) of each object asked for."""
+    mirrored = {source.sobject: (one, source) for one in catalog.values() for source in one.sources}
+    wanted: list[str] = []
+    for name in names or catalog:
+        wanted += [source.sobject for source in catalog[name].sources] if name in catalog else [name]
+    for sobject in dict.fromkeys(wanted):
+        try:
+            described = describe(session, sobject).object
+        except ObjectMissing as error:
+            if names:
+                raise
+            err.print(f"{sobject}: skipped, {error}", style="yellow", markup=False, highlight=False)
+            continue
+        known: tuple[ObjectDefinition, Source] | None = mirrored.get(described.name)
+        one: Shape | None = shape(*known, described) if known else None
+        yield described.name, object_page(described, one, known[0].table if known else None)

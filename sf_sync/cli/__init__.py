@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sf_sync.catalog.definition import CatalogError
-from sf_sync.cli import log, objects, query, sync
+from sf_sync.cli import dbt, doctor, estimate, log, objects, query, schema, sync
 from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
 from sf_sync.dbt import DbtError
 from sf_sync.mirror.coverage import OtherOrg
@@ -31,12 +31,14 @@ EXPECTED = (
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-dbt_app = typer.Typer(no_args_is_help=True, help="The dbt project.")
 app.command("sync")(sync.sync)
 app.command("query")(query.query)
 app.command("log")(log.log)
+app.command("doctor")(doctor.doctor)
+app.command("estimate")(estimate.estimate)
 app.add_typer(objects.app, name="objects")
-app.add_typer(dbt_app, name="dbt")
+app.add_typer(schema.app, name="schema")
+app.add_typer(dbt.app, name="dbt")
 
 
 def main() -> None:
@@ -80,11 +82,3 @@ def demo(
     from sf_sync.demo import run_demo  # Dagster takes seconds to import, and only the demo needs it here
 
     raise typer.Exit(run_demo(stay=not stop, forget=forget))
-
-
-@dbt_app.command("parse")
-def dbt_parse() -> None:
-    """Write the manifest that Dagster reads; needs no database."""
-    from sf_sync.dbt import parse_project  # dbt takes seconds to import
-
-    parse_project()

@@ -2,17 +2,83 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from sf_sync import dbt
 from sf_sync.defs.failures import dagster_failures
 from sf_sync.defs.resources import Dbt
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
+
+NIGHT = "30 4 * * *"  # UTC
+HOURLY = "17 * * * *"
+
+STAGING, MARTS = "staging", "marts"
+
+_asked = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+_due = (
+    dg.AutomationCondition.any_deps_updated()
+    | dg.AutomationCondition.code_version_changed()
+    | dg.AutomationCondition.newly_missing()
+    | (dg.AutomationCondition.missing() & dg.AutomationCondition.cron_tick_passed(HOURLY))
+)
+
+# eager() would wait for ever: the mirror assets above always have days that nobody has read.
+FOLLOW_DATA = (_due.since(_asked) & ~dg.AutomationCondition.in_progress()).with_label("follows data")
+FOLLOW_STAGING = (
+    FOLLOW_DATA & ~dg.AutomationCondition.any_deps_missing().allow(dg.AssetSelection.groups(STAGING, MARTS))
+).with_label("follows data where its models are there")
+NIGHTLY: dg.AutomationCondition[dg.AssetCheckKey] = (
+    dg.AutomationCondition[dg.AssetCheckKey]
+    .cron_tick_passed(NIGHT)
+    .since(dg.AutomationCondition[dg.AssetCheckKey].newly_requested())
+    .with_label("nightly")
+)
+
+
+class DbtConfig(dg.Config):
+    """What may be asked of one run."""
+
+    full_refresh: bool = False
+
+
+class Translator(DagsterDbtTranslator):
+    """How models and tests follow data.
+
+    Staging models run with the marts, because a run is how a view takes up a table or a column that came later;
+    a view that needs no change isn't touched. Their tests read whole tables, so they run on the clock.
+    """
+
+    def get_automation_condition(
+        self, dbt_resource_props: Mapping[str, Any]
+    ) -> dg.AutomationCondition[dg.AssetKey] | None:
+        """Marts wait for the views that they read."""
+        return FOLLOW_DATA if self.get_group_name(dbt_resource_props) == STAGING else FOLLOW_STAGING
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """Tests of marts run with them."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or asset_spec.group_name != STAGING:
+            return spec
+        return dg.AssetCheckSpec(
+            spec.name,
+            asset=spec.asset_key,
+            description=spec.description,
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+            automation_condition=NIGHTLY,
+        )
 
 
 def dbt_models() -> dg.AssetsDefinition:
@@ -22,8 +88,8 @@ def dbt_models() -> dg.AssetsDefinition:
             f"{dbt.MANIFEST} is missing; run `make manifest` (or `sf-sync dbt parse`), which needs no database"
         )
 
-    @dbt_assets(manifest=dbt.MANIFEST, name="dbt_models")
-    def _models(context: dg.AssetExecutionContext, dbt_cli: Dbt) -> Iterator[Any]:
+    @dbt_assets(manifest=dbt.MANIFEST, name="dbt_models", dagster_dbt_translator=Translator())
+    def _models(context: dg.AssetExecutionContext, dbt_cli: Dbt, config: DbtConfig) -> Iterator[Any]:
         with dagster_failures():
             if not dbt.manifest_is_current():
                 raise dbt.DbtError(
@@ -34,8 +100,9 @@ def dbt_models() -> dg.AssetsDefinition:
             os.environ.update(dbt.environment(open_database(settings).url))
         # Of its own and out of the project: dbt's files of every run would pile up there.
         target = settings.state_dir / "dbt" / context.run_id
+        command = ["build", *(["--full-refresh"] if config.full_refresh else [])]
         yield from (
-            dbt_cli.cli(["build"], context=context, target_path=target)
+            dbt_cli.cli(command, context=context, target_path=target)
             .stream()
             .fetch_column_metadata(with_column_lineage=False)
         )

@@ -22,6 +22,13 @@ What it does that no published text confirms, and a real org may do otherwise:
   unfinished job are 400 INVALIDJOBSTATE; a dead locator is 400 INVALIDQUERYLOCATOR; the text of 409;
   FEATURENOTENABLED as the code of what Bulk refuses; LIMIT_EXCEEDED for one job too many; datetimes
   with `Z`, booleans in lower case, doubles as Java prints them.
+- Bulk 1.0: the door's refusals as 400 InvalidSessionId, InvalidVersion and ExceededQuota; a posted job is answered
+  in the form of the request, everything else in the form of the job; a query that can't be run fails its batch;
+  no rows are `Records not found for this query` in CSV; nulls are members of JSON records; a result holds as many
+  rows as a page of Bulk 2.0; ORDER BY and LIMIT switch PK chunking off; XML results and writes are refused.
+- SOAP login: INVALID_OPERATION for versions from 65.0 on, the names in `userInfo` beyond the documented ones.
+- SOQL by REST: the texts about semi-joins; a subquery's rows are always complete, stand after all fields, and make
+  pages of 200; fiscal years are calendar years; TYPEOF is refused.
 - Calls of the Bulk API count as API requests like any other; every subrequest of a batch counts, a
   composite call is one.
 - A soft delete moves SystemModstamp and leaves LastModifiedDate; a merge stamps the winner, the losers

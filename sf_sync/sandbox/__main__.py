@@ -6,11 +6,13 @@ import argparse
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path
 
+from . import fault_file, keeping
 from .server import LocalOrg
 
 RECORDS = ("contacts", "accounts", "users", "leads", "tasks", "events", "relations", "products")
@@ -25,6 +27,14 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--tls-dir", type=Path, default=None, help="folder for the authority and the server's key"
     )
+    parser.add_argument(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host in the certificate; repeatable",
+    )
+    parser.add_argument("--password-grant", action="store_true", help="let the OAuth password grant sign in")
     parser.add_argument(
         "--state-file", type=Path, default=None, help="where addresses and credentials are written"
     )
@@ -43,8 +53,23 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         "--page-rows", type=int, default=50_000, help="rows of a result page that nobody asked for"
     )
     parser.add_argument("--daily-api-requests", type=int, default=100_000)
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="begin with the records of this file if it is there, and write them to it at the end",
+    )
+    parser.add_argument(
+        "--faults", type=Path, default=None, metavar="FILE", help="a YAML list of faults to begin with"
+    )
     parser.add_argument("--changes-per-second", type=float, default=0, help="contacts changed while it runs")
-    return parser.parse_args(given)
+    arguments = parser.parse_args(given)
+    try:
+        arguments.faults = [] if arguments.faults is None else fault_file.load(arguments.faults)
+    except fault_file.BadFaultFile as bad:
+        parser.error(str(bad))
+    return arguments
 
 
 def main(given: list[str] | None = None) -> int:
@@ -62,11 +87,21 @@ def main(given: list[str] | None = None) -> int:
         port=arguments.port,
         https_port=arguments.https_port or 0,
         tls_dir=arguments.tls_dir,
+        host_names=arguments.host_name,
         seeded_at=arguments.seeded_at,
         job_seconds=arguments.job_seconds,
         page_rows=arguments.page_rows,
+        password_grant=arguments.password_grant,
         limits={"DailyApiRequests": arguments.daily_api_requests},
     )
+    if arguments.keep is not None and arguments.keep.exists():
+        try:
+            keeping.load(org.org, arguments.keep)
+        except keeping.BadKeptFile as bad:
+            print(bad, file=sys.stderr)
+            return 1
+    for fault in arguments.faults:
+        org.org.faults.add(fault)
     with org:
         if arguments.changes_per_second > 0:
             org.control.start_changes("Contact", arguments.changes_per_second, arguments.seed)
@@ -74,6 +109,8 @@ def main(given: list[str] | None = None) -> int:
             write_state(arguments.state_file, org)
         print(f"local org: {org.url} {org.https_url}".rstrip(), flush=True)
         stop.wait()
+    if arguments.keep is not None:
+        keeping.save(org.org, arguments.keep)
     return 0
 
 
@@ -85,6 +122,9 @@ def write_state(path: Path, org: LocalOrg) -> None:
         "ca": org.ca_file or None,
         "client_id": org.client_id,
         "client_secret": org.client_secret,
+        "username": org.username,
+        "password": org.password,
+        "security_token": org.security_token,
         "control_token": org.control_token,
         "pid": os.getpid(),
     }

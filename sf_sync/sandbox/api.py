@@ -1,14 +1,15 @@
-"""The door of the org: token endpoint, versions, then every REST call with its checks, counts and faults."""
+"""The door of the org: sign-in, versions, then every REST and Bulk 1.0 call with its checks, counts and faults."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from . import oauth
+from . import oauth, soap
 from .bulk import resources as bulk
+from .bulk1 import resources as bulk1
 from .errors import ApiError, not_found
 from .faults import REQUEST, Fault
 from .http import Call, Reply, error_reply
@@ -50,41 +51,64 @@ def answer(org: Org, call: Call) -> Reply:
         path = call.path.rstrip("/").lower()
         if path == "/services/data":
             return resources.versions()
-        sign_in = oauth.find(path)
+        sign_in = oauth.find(path) or soap.find(path)
         if sign_in is not None:
             fault = org.faults.strike(REQUEST, call.method, call.path, by_path_only=True)
-            return sign_in(org, call) if fault is None else _strike(org, call, fault)
-        return _checked(org, call)
+            try:
+                return sign_in(org, call) if fault is None else _strike(org, "", fault)
+            except ApiError as error:
+                return error_reply(error)
+        face = BULK_1 if path.startswith("/services/async/") else REST
+        try:
+            return _admitted(org, call, face)
+        except ApiError as error:
+            return face.refuse(call, error)
 
 
-def _checked(org: Org, call: Call) -> Reply:
-    match = _VERSIONED.fullmatch(call.path)
+@dataclass(frozen=True)
+class Face:
+    """One API behind the door: which paths it has, where its token is, how it answers and refuses."""
+
+    paths: re.Pattern[str]
+    token: Callable[[Call], str]
+    perform: Callable[[Org, Call], Reply]
+    refuse: Callable[[Call, ApiError], Reply]
+    tells_usage: bool
+
+
+def _admitted(org: Org, call: Call, face: Face) -> Reply:
+    match = face.paths.fullmatch(call.path)
     if match is None:
-        return error_reply(not_found())
+        raise not_found()
     if float(match[1]) <= LAST_RETIRED:
         text = f"API version {match[1]} is no longer supported"
-        return error_reply(ApiError(410, "UNSUPPORTED_API_VERSION", text))
+        raise ApiError(410, "UNSUPPORTED_API_VERSION", text)
     if match[1] not in RELEASES:
-        return error_reply(not_found())
-    scheme, _, token = call.headers.get("authorization", "").partition(" ")
-    if not token or scheme.lower() not in ("bearer", "oauth"):
-        return error_reply(ApiError(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"))
+        raise not_found()
+    token = face.token(call)
     user = org.auth.user_of(token)
     if user is None:
-        return error_reply(_expired())
+        raise _expired()
     fault = org.faults.strike(REQUEST, call.method, call.path, _entity(org, call.path))
     if fault is not None:
         org.log.append(_logged(org, call, fault_status(fault), 0))
-        return _strike(org, call, fault)
+        return _strike(org, token, fault)
     if org.limits.remaining(API) <= 0:
         org.log.append(_logged(org, call, 403, 0))
-        return _with_usage(org, error_reply(_limit_reached()))
+        return _with_usage(org, face, face.refuse(call, _limit_reached()))
     org.limits.use(API)
     before = org.limits.used(API)
-    reply = perform(org, replace(call, user=user))
+    reply = face.perform(org, replace(call, user=user, version=match[1]))
     counted = 1 + org.limits.used(API) - before
     org.log.append(_logged(org, call, reply.status, counted))
-    return _with_usage(org, reply)
+    return _with_usage(org, face, reply)
+
+
+def _bearer(call: Call) -> str:
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    if not token or scheme.lower() not in ("bearer", "oauth"):
+        raise ApiError(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE")
+    return token
 
 
 def perform(org: Org, call: Call) -> Reply:
@@ -108,7 +132,9 @@ def perform(org: Org, call: Call) -> Reply:
     return error_reply(not_found())
 
 
-def _with_usage(org: Org, reply: Reply) -> Reply:
+def _with_usage(org: Org, face: Face, reply: Reply) -> Reply:
+    if not face.tells_usage:
+        return reply
     return replace(reply, headers={**reply.headers, "Sforce-Limit-Info": org.limits.usage_header()})
 
 
@@ -121,7 +147,7 @@ def _entity(org: Org, path: str) -> str:
     """The object that a path is about: its name, or that of the job or cursor in it."""
     parts = path.strip("/").split("/")
     for part in parts:
-        job = org.jobs.find(part)
+        job = org.jobs.find(part) or org.classic_jobs.find(part)
         if job is not None:
             return job.entity
     kind = org.kind(parts[4]) if len(parts) > 4 and parts[3].lower() == "sobjects" else None
@@ -141,18 +167,21 @@ def fault_status(fault: Fault) -> int:
     return 0 if fault.kind == "reset" else int("".join(c for c in fault.kind if c.isdigit()))
 
 
-def _strike(org: Org, call: Call, fault: Fault) -> Reply:
+def _strike(org: Org, token: str, fault: Fault) -> Reply:
     if fault.kind == "reset":
         return Reply(drop=True)
     if fault.kind == "http_420_html":
         page = b"<html><head><title>Error</title></head><body><h1>Service not available</h1></body></html>"
         return Reply(420, page, {"Content-Type": "text/html; charset=UTF-8"})
     if fault.kind == "http_503":
-        error = ApiError(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable")
-        return error_reply(error)
+        raise ApiError(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable")
     if fault.kind == "unauthorized_401":
-        org.auth.revoke(call.headers.get("authorization", "").partition(" ")[2])
-        return error_reply(_expired())
+        org.auth.revoke(token)
+        raise _expired()
     if fault.kind == "daily_limit_403":
-        return error_reply(_limit_reached())
-    return error_reply(ApiError(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded"))
+        raise _limit_reached()
+    raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded")
+
+
+REST = Face(_VERSIONED, _bearer, perform, lambda _, error: error_reply(error), tells_usage=True)
+BULK_1 = Face(bulk1.PATHS, bulk1.session, bulk1.perform, bulk1.refuse, tells_usage=False)

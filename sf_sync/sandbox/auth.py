@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .clock import Clock
-from .errors import OAuthError
+from .errors import OAuthError, SoapFault
 from .jwt_bearer import subject
 
 SHARED_HOSTS = ("login.salesforce.com", "test.salesforce.com")
 AUDIENCES = tuple(f"https://{host}" for host in SHARED_HOSTS)
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+BAD_LOGIN = "Invalid username, password, security token; or user locked out."
 FindUser = Callable[[str], tuple[str, bool] | None]
 
 
@@ -62,6 +63,9 @@ class Auth:
         self.app = app
         self.session_seconds = session_seconds
         self.rotate_refresh_tokens = False
+        self.password = secrets.token_urlsafe(12)
+        self.security_token = secrets.token_urlsafe(18)
+        self.password_grant = False
         self._find_user = find_user
         self._public_key: rsa.RSAPublicKey | None = None
         self._sessions: dict[str, Session] = {}
@@ -83,6 +87,8 @@ class Auth:
             return self._jwt_bearer(form, base)
         if grant == "refresh_token":
             return self._refresh(form, authorization, base)
+        if grant == "password" and self.password_grant:
+            return self._password(form, authorization, base)
         if not grant:
             raise OAuthError("invalid_request", "must supply grant_type")
         raise OAuthError("unsupported_grant_type", "grant type not supported")
@@ -126,6 +132,28 @@ class Auth:
             answer["refresh_token"] = family.current
         return answer
 
+    def _password(self, form: Mapping[str, str], authorization: str, base: str) -> dict[str, str]:
+        self._check_app(form, authorization)
+        found = self._find_user(form.get("username", ""))
+        given = form.get("password", "")
+        if found is None or not found[1] or not self._is_password(given, self.password + self.security_token):
+            raise OAuthError("invalid_grant", "authentication failure")
+        return self._success(found[0], base)
+
+    def password_session(self, username: str, password: str) -> tuple[str, str]:
+        """User and new session of a SOAP login; the password ends with the security token."""
+        found = self._find_user(username)
+        if found is not None and found[1]:
+            if self._is_password(password, self.password + self.security_token):
+                return found[0], self.open_session(found[0])
+            if self._is_password(password, self.password):
+                raise SoapFault("LOGIN_MUST_USE_SECURITY_TOKEN", BAD_LOGIN)
+        raise SoapFault("INVALID_LOGIN", BAD_LOGIN)
+
+    @staticmethod
+    def _is_password(given: str, wanted: str) -> bool:
+        return secrets.compare_digest(given.encode(), wanted.encode())
+
     def grant_refresh_token(self, user: str) -> str:
         """What a user's consent in a browser leads to: a refresh token."""
         family = Family(user, _new_refresh_token())
@@ -146,9 +174,14 @@ class Auth:
         if not secrets.compare_digest(client_secret.encode(), self.app.client_secret.encode()):
             raise OAuthError("invalid_client", "invalid client credentials", 401)
 
-    def _success(self, user: str, base: str, family: Family | None = None) -> dict[str, str]:
+    def open_session(self, user: str, family: Family | None = None) -> str:
+        """A new access token."""
         token = f"{self._org_id[:15]}!AQ{secrets.token_urlsafe(60).replace('-', '.')}"
         self._sessions[token] = Session(user, self._clock.seconds(), family)
+        return token
+
+    def _success(self, user: str, base: str, family: Family | None = None) -> dict[str, str]:
+        token = self.open_session(user, family)
         identity = self.identity(user)
         issued = str(int(self._clock.seconds() * 1000))
         digest = hmac.new(

@@ -77,3 +77,13 @@ class OAuthError(Exception):
         self.error = error
         self.description = description
         self.status = status
+
+
+class SoapFault(Exception):
+    """A refusal of the SOAP login call (protocol §1.3)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep the parts."""
+        super().__init__(message)
+        self.code = code
+        self.message = message

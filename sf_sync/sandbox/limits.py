@@ -8,9 +8,10 @@ from .clock import Clock
 
 DAY = 86_400
 API = "DailyApiRequests"
+BULK_BATCHES = "DailyBulkApiBatches"
 BULK_JOBS = "DailyBulkV2QueryJobs"
 BULK_MEGABYTES = "DailyBulkV2QueryFileStorageMB"
-ROLLING = {API: 100_000, "DailyBulkApiBatches": 15_000, BULK_JOBS: 10_000, BULK_MEGABYTES: 976_562,
+ROLLING = {API: 100_000, BULK_BATCHES: 15_000, BULK_JOBS: 10_000, BULK_MEGABYTES: 976_562,
            "DailyAsyncApexExecutions": 250_000, "DailyDurableStreamingApiEvents": 10_000,
            "DailyGenericStreamingApiEvents": 10_000, "DailyStreamingApiEvents": 10_000,
            "HourlyPublishedPlatformEvents": 50_000}  # fmt: skip

@@ -87,6 +87,12 @@ def _claims(org: Org, call: Call, user: str) -> dict[str, object]:
         return None if cell == NULL else cell_text(cell)
 
     rest = f"{call.base}/services/data/v{{version}}/"
+    soap = {
+        name: f"{call.base}/services/Soap/{letter}/{{version}}/{org.id[:15]}"
+        for name, letter in (("enterprise", "c"), ("metadata", "m"), ("partner", "u"))
+    }
+    found = {name: f"{rest}{name}/" for name in ("sobjects", "query", "recent")}
+    urls = soap | {"rest": rest, "search_rest": f"{rest}search/"} | found | {"profile": f"{call.base}/{user}"}
     return {
         "user_id": user,
         "organization_id": org.id,
@@ -98,7 +104,7 @@ def _claims(org: Org, call: Call, user: str) -> dict[str, object]:
         "given_name": text("FirstName"),
         "family_name": text("LastName"),
         "zoneinfo": text("TimeZoneSidKey"),
-        "urls": {"rest": rest, "sobjects": f"{rest}sobjects/", "query": f"{rest}query/"},
+        "urls": urls,
         "active": slot is not None and table.cell(slot, "IsActive") == TRUE,
         "user_type": "STANDARD",
         "language": text("LanguageLocaleKey"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from . import ids
 from .auth import App, Auth
 from .bulk.jobs import Jobs
+from .bulk1.jobs import ClassicJobs
 from .cells import TRUE, cell_text
 from .clock import Clock
 from .faults import Faults
@@ -23,6 +25,9 @@ RELEASES = {
     "59.0": "Winter '24", "60.0": "Spring '24", "61.0": "Summer '24", "62.0": "Winter '25", "63.0": "Spring '25",
     "64.0": "Summer '25", "65.0": "Winter '26", "66.0": "Spring '26", "67.0": "Summer '26",
 }  # fmt: skip
+
+
+LOGGED_CALLS = 200_000
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,17 @@ class Org:
         self.user_id = ids.make("005", 1)
         self.kinds = dict(kinds)
         self.tables = dict(tables)
+        self._hidden: dict[str, set[tuple[str, str]]] = {}
+        self._seen: dict[str, dict[str, ObjectType]] = {}
         self.limits = Limits(clock, dict(options.limits))
         app = App(f"3MVG9{secrets.token_hex(38)}", secrets.token_hex(32).upper(), self.user_id)
         self.auth = Auth(clock, self.id, app, options.session_seconds, self._find_user)
         self.control_token = secrets.token_urlsafe(24)
         self.faults = Faults()
         self.jobs = Jobs()
+        self.classic_jobs = ClassicJobs()
         self.cursors = Cursors(clock)
-        self.log: list[LoggedCall] = []
+        self.log: deque[LoggedCall] = deque(maxlen=LOGGED_CALLS)
         self.schema_changed = clock.seconds()
         self.torn_reads = False
         self.stop_life: Callable[[], int] = lambda: 0
@@ -102,17 +110,42 @@ class Org:
         """Replace an object's schema; describes are new from now on."""
         self.tables[kind.name].change_kind(kind)
         self.kinds[kind.name] = kind
+        self.schema_has_changed()
+
+    def schema_has_changed(self) -> None:
+        """Describes are new from now on."""
+        self._seen.clear()
         self.schema_changed = self.clock.seconds()
+
+    def hide_from(self, user: str, entity: str, field: str, hidden: bool) -> None:
+        """Field-level security of one user."""
+        fields = self._hidden.setdefault(user, set())
+        (fields.add if hidden else fields.discard)((entity, field))
+        self.schema_has_changed()
+
+    def seen_by(self, user: str) -> Mapping[str, ObjectType]:
+        """The objects with the fields that a user may see."""
+        if not self._hidden.get(user):
+            return self.kinds
+        if user not in self._seen:
+            self._seen[user] = dict(self.kinds)
+            for entity, name in self._hidden[user]:
+                kind = self._seen[user].get(entity)
+                field = kind.find(name) if kind else None
+                if kind is not None and field is not None:
+                    self._seen[user][entity] = kind.with_field(replace(field, hidden=True))
+        return self._seen[user]
 
     def settle(self) -> None:
         """Let everything happen that is due by the clock, in the order of time: late commits, steps of jobs."""
         now = self.clock.seconds()
         due = {moment for table in self.tables.values() for moment in table.commits_due()}
-        due.update(self.jobs.steps_due())
+        due.update(self.jobs.steps_due(), self.classic_jobs.steps_due())
         for moment in [*sorted(m for m in due if m < now), now]:
             for table in self.tables.values():
                 table.settle(moment)
             self.jobs.settle(self, moment)
+            self.classic_jobs.settle(self, moment)
 
     def between_subrequests(self, position: int) -> None:
         """Do what a test wants done just before the subrequest of that position of the next composite call."""
@@ -122,6 +155,6 @@ class Org:
             action()
         self.settle()
 
-    def kind(self, name: str) -> ObjectType | None:
-        """A visible object by name, without case."""
-        return next((k for n, k in self.kinds.items() if n.lower() == name.lower()), None)
+    def kind(self, name: str, user: str = "") -> ObjectType | None:
+        """A visible object by name, without case, as a user sees it."""
+        return next((k for n, k in self.seen_by(user).items() if n.lower() == name.lower()), None)

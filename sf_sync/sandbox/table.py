@@ -1,20 +1,25 @@
 """The rows of one object: one list of cells per field, and versions that never change once written.
 
 A *record* is known by its rank (0, 1, 2 … in id order), a *slot* is one version of a record. An update writes a new
-slot; whoever holds slot numbers (a finished job, a REST cursor) goes on reading the old version.
+slot; whoever holds slot numbers with their columns (a finished job, a REST cursor) goes on reading the old version.
+When old versions outnumber the records, the columns are written anew without them; the old columns live as long as
+somebody holds them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Any
 
 from . import ids
 from .cells import NULL, TRUE, Value, render, value_of
 from .schema import Field, ObjectType
 
 GONE = -1
+# Below this many old versions it isn't worth the copying.
+SPARE_VERSIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ class Table:
         if waiting:
             # The lock on the row is held until the earlier change is committed.
             visible_at = max(visible_at or 0.0, waiting[-1])
+        if self._size() > 2 * len(self._current) + SPARE_VERSIONS:
+            base = self._compact(base)
         slot = self._size()
         for name, column in self.columns.items():
             cell = values.get(name)
@@ -126,6 +133,21 @@ class Table:
             self._publish(rank, slot)
         else:
             self._pending.append(Pending(visible_at, rank, slot))
+
+    def _compact(self, base: int | None) -> int | None:
+        """Leave out the versions that nobody can ask for any more; gives the new number of one that is kept."""
+        waiting = [p.slot for p in self._pending]
+        # In id order, so that reading the records is reading slices.
+        kept = dict.fromkeys([*self._current, *self._removed.values(), *waiting])
+        kept.pop(GONE, None)
+        ordered = list(kept)
+        renumbered = {slot: number for number, slot in enumerate(ordered)} | {GONE: GONE}
+        self.columns = {name: list(take(column, ordered)) for name, column in self.columns.items()}
+        self._current = [renumbered[slot] for slot in self._current]
+        self._removed = {rank: renumbered[slot] for rank, slot in self._removed.items()}
+        self._pending = [replace(p, slot=renumbered[p.slot]) for p in self._pending]
+        self._versions += 1
+        return None if base is None else renumbered[base]
 
     def _publish(self, rank: int, slot: int) -> None:
         self._current[rank] = slot
@@ -159,6 +181,34 @@ class Table:
         if rank is None or rank not in self._removed:
             raise KeyError(record_id)
         self._publish(rank, self._removed.pop(rank))
+
+    def kept(self) -> dict[str, Any]:
+        """The newest version of every record as plain texts, and the ranks of records that are gone."""
+        newest = [self._newest(rank) for rank in range(len(self._current))]
+        slots = [slot for slot in newest if slot is not None]
+        return {
+            "gone": [rank for rank, slot in enumerate(newest) if slot is None],
+            "columns": {
+                name: [c.decode() for c in take(column, slots)] for name, column in self.columns.items()
+            },
+        }
+
+    def load(self, kept: Mapping[str, Any]) -> None:
+        """Have the records that `kept` gave, and no others."""
+        columns: Mapping[str, list[str]] = kept["columns"]
+        if columns.keys() != self.columns.keys() or len(set(map(len, columns.values()))) > 1:
+            raise ValueError(f"the fields of {self.kind.name} are others")
+        # Equal cells share one object, as generated ones do.
+        shared: dict[str, bytes] = {}
+        self.columns = {
+            name: [shared.get(c) or shared.setdefault(c, c.encode()) for c in column]
+            for name, column in columns.items()
+        }
+        gone = set(kept["gone"])
+        slots = iter(range(self._size()))
+        self._current = [GONE if r in gone else next(slots) for r in range(self._size() + len(gone))]
+        self._pending, self._removed = [], {}
+        self._versions += 1
 
     def change_kind(self, kind: ObjectType) -> None:
         """Follow a changed schema: new fields get an empty column, deleted ones lose theirs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,8 +26,11 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path) -> Certificates:
-    """Write a new authority and server certificate into the folder; the key is readable by its owner only."""
+def make(folder: Path, names: Sequence[str] = ()) -> Certificates:
+    """Write a new authority and server certificate into the folder; the key is readable by its owner only.
+
+    `names` are further hosts that the certificate is for, `*.my.salesforce.com` for one.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sf_sync local org authority")])
@@ -39,7 +43,8 @@ def make(folder: Path) -> Certificates:
     )
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *names)]
+    hosts.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     certificate = (
         _builder(name, ca_name, key.public_key())

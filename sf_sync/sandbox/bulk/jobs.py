@@ -83,10 +83,9 @@ class Jobs:
             raise ApiError(
                 400, "LIMIT_EXCEEDED", "Maximum number of query jobs per 24 hours has been exceeded"
             )
-        self._made += 1
         now = org.clock.seconds()
         job = Job(
-            id=ids.make("750", self._made),
+            id=self.next_id(),
             query=query,
             operation=str(body["operation"]),
             entity=entity,
@@ -107,6 +106,11 @@ class Jobs:
         org.limits.use(BULK_JOBS)
         self._jobs[job.id] = job
         return job
+
+    def next_id(self) -> str:
+        """A new job id; both Bulk APIs draw from one sequence."""
+        self._made += 1
+        return ids.make("750", self._made)
 
     def steps_due(self) -> list[float]:
         """The moments at which jobs begin to run or end."""
@@ -152,7 +156,9 @@ def _run(org: Org, job: Job) -> None:
     if job.outcome == "JobComplete":
         try:
             everything = job.operation == "queryAll"
-            job.selection = execute.select(job.query, org.kinds, org.tables, everything, org.today)
+            job.selection = execute.select(
+                job.query, org.seen_by(job.created_by), org.tables, everything, org.today
+            )
         except ApiError as error:
             job.outcome, job.error = "Failed", f"{error.code}: {error.message}"
 
@@ -164,7 +170,7 @@ def _finish(org: Org, job: Job) -> None:
         if job.selection is not None:
             job.selection = execute.torn(first, job.selection)
     if job.selection is not None:
-        megabytes = _megabytes(job.selection)
+        megabytes = megabytes_of(job.selection)
         if megabytes > org.limits.remaining(BULK_MEGABYTES):
             job.outcome, job.error, job.selection = "Failed", EVERYTHING_STORED, None
         else:
@@ -172,7 +178,7 @@ def _finish(org: Org, job: Job) -> None:
     job.move(job.outcome, job.ends)
 
 
-def _megabytes(selection: execute.Selection) -> float:
+def megabytes_of(selection: execute.Selection) -> float:
     """The size of a result, from a sample of its rows."""
     size = len(selection)
     if size == 0:

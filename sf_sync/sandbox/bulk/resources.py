@@ -1,18 +1,17 @@
-"""The query-job resources, and what Bulk 2.0 refuses (protocol §4.1, §4.5, §4.8)."""
+"""The query-job resources (protocol §4.1, §4.5)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sf_sync.sandbox.bulk1.jobs import listed
 from sf_sync.sandbox.errors import ApiError, not_found
 from sf_sync.sandbox.faults import INFO
 from sf_sync.sandbox.http import Call, Reply, json_reply
 from sf_sync.sandbox.org import Org
-from sf_sync.sandbox.soql import execute
-from sf_sync.sandbox.soql.nodes import Aggregate, Child, FieldsOf, Query, TypeOf
 from sf_sync.sandbox.soql.parser import parse
-from sf_sync.sandbox.soql.resolve import Scope
 
+from . import refusals
 from .jobs import DELIMITERS, LINE_ENDINGS, Job, info
 from .results import result_pages, results
 
@@ -36,39 +35,8 @@ def create(org: Org, call: Call) -> Reply:
     if not isinstance(text, str) or not text.strip():
         raise ApiError(400, "INVALIDJOB", "A query has to be specified")
     query = parse(text)
-    entity = _refuse(org, query)
+    entity = refusals.check(org, query, call.user)
     return json_reply(info(org.jobs.create(org, query, entity, body, call.version, call.user), full=False))
-
-
-def _refuse(org: Org, query: Query) -> str:
-    """Raise what a job may not ask for; give the name of the object of a good one."""
-    scope = Scope(query, org.kinds)
-    if not scope.kind.bulk:
-        raise ApiError(400, "INVALIDENTITY", f"Entity '{scope.kind.name}' is not supported by the Bulk API")
-    for item in query.select:
-        if isinstance(item, Aggregate):
-            raise _unsupported("Aggregate functions are")
-        if isinstance(item, TypeOf):
-            raise _unsupported("TYPEOF is")
-        if isinstance(item, Child):
-            raise _unsupported("Parent-to-child relationship queries are")
-        if isinstance(item, FieldsOf):
-            raise _unsupported("The FIELDS function is")
-    if query.group_by:
-        raise _unsupported("GROUP BY is")
-    if query.offset is not None:
-        raise _unsupported("OFFSET is")
-    execute.check(query, org.kinds, org.tables, org.today)
-    for column in execute.expand(scope):
-        if not column.field.stored:
-            raise ApiError(400, "FEATURENOTENABLED", "Selecting compound data not supported in Bulk Query")
-        if column.field.type == "base64":
-            raise ApiError(400, "FEATURENOTENABLED", "Binary fields not supported in Bulk Query")
-    return scope.kind.name
-
-
-def _unsupported(what: str) -> ApiError:
-    return ApiError(400, "FEATURENOTENABLED", f"{what} not supported in Bulk Query")
 
 
 def _job(org: Org, job_id: str) -> Job:
@@ -117,7 +85,8 @@ def read_result_pages(org: Org, call: Call, job_id: str) -> Reply:
 def show_all(org: Org, call: Call) -> Reply:
     """`GET jobs/query`: all jobs, at most 1,000 an answer."""
     kind = call.params.get("jobType")
-    jobs = org.jobs.all() if kind in (None, "V2Query") else []
+    jobs = [info(job) for job in org.jobs.all() if kind in (None, "V2Query")]
+    jobs += [listed(job) for job in org.classic_jobs.all() if kind in (None, "Classic")]
     start = call.params.get("queryLocator", "0").rpartition("-")[2]
     first = int(start) if start.isdigit() else 0
     shown = jobs[first : first + JOBS_PER_PAGE]
@@ -125,5 +94,5 @@ def show_all(org: Org, call: Call) -> Reply:
     following = (
         f"/services/data/v{call.version}/jobs/ingest?queryLocator=01gHs0000000001AAA-{first + JOBS_PER_PAGE}"
     )
-    answer: dict[str, Any] = {"done": done, "records": [info(job) for job in shown]}
+    answer: dict[str, Any] = {"done": done, "records": shown}
     return json_reply(answer | {"nextRecordsUrl": None if done else following})

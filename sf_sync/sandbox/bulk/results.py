@@ -7,11 +7,13 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 from sf_sync.sandbox.errors import ApiError
 from sf_sync.sandbox.faults import PAGE, Fault
 from sf_sync.sandbox.http import Call, Reply, Stream, json_reply
 from sf_sync.sandbox.org import Org
+from sf_sync.sandbox.soql.execute import Selection
 
 from .jobs import DELIMITERS, LINE_ENDINGS, Job
 
@@ -23,18 +25,18 @@ GZIP_LEVEL = 1
 _GZIP_CONTAINER = 31
 
 
-def csv_chunks(job: Job, start: int, end: int) -> Iterator[bytes]:
+def csv_chunks(
+    selection: Selection, start: int, end: int, delimiter: bytes = b",", ending: bytes = b"\n"
+) -> Iterator[bytes]:
     """Header row, then the rows, in pieces."""
-    assert job.selection is not None  # noqa: S101 - only finished jobs are read
-    selection = job.selection
-    delimiter, ending = DELIMITERS[job.delimiter].encode(), LINE_ENDINGS[job.line_ending].encode()
     yield delimiter.join(f'"{column.name}"'.encode() for column in selection.columns) + ending
     for first in range(start, end, ROWS_PER_CHUNK):
         columns = selection.cells(first, min(first + ROWS_PER_CHUNK, end))
         yield ending.join(map(delimiter.join, zip(*columns, strict=True))) + ending
 
 
-def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, packed while they are made."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_CONTAINER)
     for chunk in chunks:
         packed = packer.compress(chunk)
@@ -82,17 +84,31 @@ def results(org: Org, call: Call, job: Job) -> Reply:
     fault = org.faults.strike(PAGE, call.method, call.path, job.entity)
     if fault is not None:
         start, end = _spoil(fault, headers, asked, start, end)
-    gzip = "gzip" in [part.strip() for part in call.headers.get("accept-encoding", "").split(",")]
+    gzip = wants_gzip(call)
     if gzip:
         headers["Content-Encoding"] = "gzip"
+    assert job.selection is not None  # noqa: S101 - a complete job has rows
+    chunks = partial(
+        csv_chunks,
+        job.selection,
+        start,
+        end,
+        DELIMITERS[job.delimiter].encode(),
+        LINE_ENDINGS[job.line_ending].encode(),
+    )
     stream = Stream(
-        lambda: _gzipped(csv_chunks(job, start, end)) if gzip else csv_chunks(job, start, end),
+        lambda: gzipped(chunks()) if gzip else chunks(),
         cut=fault is not None and fault.kind == "truncated_page",
         rate=fault.values.get("bytes_per_second")
         if fault is not None and fault.kind == "slow_page"
         else None,
     )
     return Reply(200, stream, headers)
+
+
+def wants_gzip(call: Call) -> bool:
+    """Whether the caller takes gzip (protocol §4.6)."""
+    return "gzip" in [part.strip() for part in call.headers.get("accept-encoding", "").split(",")]
 
 
 def _max_records(call: Call) -> int | None:

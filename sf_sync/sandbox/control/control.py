@@ -66,6 +66,11 @@ class Control(RecordControl, SchemaControl):
             self._org.auth.rotate_refresh_tokens = rotate
             return self._org.auth.grant_refresh_token(self._org.user_id)
 
+    def allow_password_grant(self, allowed: bool = True) -> None:
+        """Let the OAuth password grant sign users in, or not."""
+        with self._org.lock:
+            self._org.auth.password_grant = allowed
+
     def register_key(self, pem: str) -> None:
         """Take the public key with which JWT bearer assertions are checked."""
         with self._org.lock:
@@ -138,7 +143,7 @@ class Control(RecordControl, SchemaControl):
             self._org.faults.clear()
 
     def requests(self) -> list[LoggedCall]:
-        """Every API call since the start, or since the log was cleared."""
+        """The API calls since the start, or since the log was cleared; the oldest are dropped in the end."""
         return list(self._org.log)
 
     def clear_requests(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sf_sync.sandbox.cells import FALSE, TRUE, Value, render, stamp_cell, text_cell
+from sf_sync.sandbox.cells import FALSE, TRUE, Value, cell_text, render, stamp_cell, text_cell
 from sf_sync.sandbox.org import Deletion, Org
 from sf_sync.sandbox.schema import Field
 from sf_sync.sandbox.table import Table
@@ -100,9 +100,10 @@ class RecordControl:
                 if name == "MasterRecordId":
                     continue
                 column = table.columns[name]
-                for slot in [s for s in table.slots(all_rows=True) if column[s] in gone]:
+                ids = table.columns["Id"]
+                for child in [ids[s] for s in table.slots(all_rows=True) if column[s] in gone]:
                     cells = {name: text_cell(winner)} | self._stamps(table, ("SystemModstamp",))
-                    table.update(table.columns["Id"][slot][1:-1].decode(), cells)
+                    table.update(cell_text(child), cells)
 
     def _remember(self, name: str, ids: Iterable[str]) -> None:
         kind = self._org.kind(name)
@@ -175,9 +176,9 @@ class RecordControl:
             return
         wanted = text_cell(account_id)
         name = account_name(self._org.tables["Account"], wanted)
-        column = contacts.columns["AccountId"]
-        for slot in [s for s in contacts.slots(all_rows=True) if column[s] == wanted]:
-            contacts.update(contacts.columns["Id"][slot][1:-1].decode(), {"Contact_Account_Name__c": name})
+        column, ids = contacts.columns["AccountId"], contacts.columns["Id"]
+        for contact in [ids[s] for s in contacts.slots(all_rows=True) if column[s] == wanted]:
+            contacts.update(cell_text(contact), {"Contact_Account_Name__c": name})
 
     def _visible_at(self, table: Table, late: float) -> float | None:
         fault = self._org.faults.strike("commit", entity=table.kind.name)

@@ -36,10 +36,13 @@ class SchemaControl:
             kind = self._kind(object)
             self._org.change_kind(kind.without_field(self._field_of(kind, name).name))
 
-    def hide_field(self, object: str, name: str, hidden: bool = True) -> None:
-        """Take a field out of the user's sight by field-level security, or give it back."""
+    def hide_field(self, object: str, name: str, hidden: bool = True, user: str = "") -> None:
+        """Take a field out of sight by field-level security, or give it back: of everyone, or of one user (by id)."""
         with self._org.lock:
             kind = self._kind(object)
+            if user:
+                self._org.hide_from(user, kind.name, self._field_of(kind, name).name, hidden)
+                return
             self._org.change_kind(kind.with_field(replace(self._field_of(kind, name), hidden=hidden)))
 
     def retype_field(self, object: str, name: str, type: str, **more: Any) -> None:
@@ -54,7 +57,7 @@ class SchemaControl:
         """Take an object out of the org, as if the feature behind it were off."""
         with self._org.lock:
             del self._org.kinds[self._kind(object).name]
-            self._org.schema_changed = self._org.clock.seconds()
+            self._org.schema_has_changed()
 
     def show_object(self, object: str) -> None:
         """Give back an object that was hidden."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sf_sync.sandbox import ids
 from sf_sync.sandbox.clock import Clock
 from sf_sync.sandbox.errors import ApiError
 from sf_sync.sandbox.soql.execute import Selection
+
+if TYPE_CHECKING:
+    from .children import Children
 
 LIFETIME = 2 * 86_400
 
@@ -20,6 +24,7 @@ class Cursor:
     selection: Selection
     batch: int
     opened: float
+    children: tuple[Children, ...] = ()
 
 
 class Cursors:
@@ -31,11 +36,11 @@ class Cursors:
         self._open: dict[str, Cursor] = {}
         self._opened = 0
 
-    def open(self, selection: Selection, batch: int) -> Cursor:
+    def open(self, selection: Selection, batch: int, children: tuple[Children, ...] = ()) -> Cursor:
         """Keep a result for later pages, if it has any."""
         self._opened += 1
         now = self._clock.seconds()
-        cursor = Cursor(ids.make("0r8", self._opened), selection, batch, now)
+        cursor = Cursor(ids.make("0r8", self._opened), selection, batch, now, children)
         if len(selection) > batch:
             self._open = {i: c for i, c in self._open.items() if now - c.opened <= LIFETIME}
             self._open[cursor.id] = cursor

@@ -14,6 +14,7 @@ from sf_sync.sandbox.soql import aggregate, execute
 from sf_sync.sandbox.soql.nodes import Aggregate, Query
 from sf_sync.sandbox.soql.parser import parse
 
+from . import children
 from .cursors import Cursor
 from .records import records
 
@@ -45,9 +46,11 @@ def _first_page(org: Org, call: Call, everything: bool) -> Reply:
         raise ApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
     parsed = parse(text)
     if parsed.aggregates or parsed.group_by:
-        return _aggregate(org, parsed, everything)
-    selection = execute.select(parsed, org.kinds, org.tables, everything, org.today)
-    return _page(org, call, org.cursors.open(selection, _batch(call, len(selection.columns))), 0)
+        return _aggregate(org, call.user, parsed, everything)
+    plain, below = children.read(org, call.user, parsed, everything)
+    selection = execute.select(plain, org.seen_by(call.user), org.tables, everything, org.today)
+    batch = SMALLEST_BATCH if below else _batch(call, len(selection.columns))
+    return _page(org, call, org.cursors.open(selection, batch, below), 0)
 
 
 def _batch(call: Call, width: int) -> int:
@@ -64,6 +67,10 @@ def _page(org: Org, call: Call, cursor: Cursor, offset: int) -> Reply:
     if not done:
         head["nextRecordsUrl"] = f"/services/data/v{call.version}/query/{cursor.id}-{end}"
     rows = records(cursor.selection, offset, end, call.version)
+    for below in cursor.children:
+        parents = cursor.selection.row_ids(offset, end)
+        members = below.members(parents, call.version)
+        rows = [row[:-1] + b"," + member + b"}" for row, member in zip(rows, members, strict=True)]
     opening = json.dumps(head, separators=(",", ":")).encode()[:-1]
     body = opening + b',"records":[' + b",".join(rows) + b"]}"
     fault = (
@@ -79,7 +86,8 @@ def _page(org: Org, call: Call, cursor: Cursor, offset: int) -> Reply:
     return Reply(200, stream, {"Content-Type": "application/json;charset=UTF-8"})
 
 
-def _aggregate(org: Org, parsed: Query, everything: bool) -> Reply:
+def _aggregate(org: Org, user: str, parsed: Query, everything: bool) -> Reply:
+    kinds = org.seen_by(user)
     first = parsed.select[0]
     if (
         isinstance(first, Aggregate)
@@ -87,9 +95,9 @@ def _aggregate(org: Org, parsed: Query, everything: bool) -> Reply:
         and first.function == "COUNT"
         and not parsed.group_by
     ):
-        total = aggregate.count(parsed, org.kinds, org.tables, everything, org.today)
+        total = aggregate.count(parsed, kinds, org.tables, everything, org.today)
         return raw_json(json.dumps({"totalSize": total, "done": True, "records": []}).encode())
-    names, types, rows = aggregate.rows(parsed, org.kinds, org.tables, everything, org.today)
+    names, types, rows = aggregate.rows(parsed, kinds, org.tables, everything, org.today)
     if len(rows) > aggregate.AGGREGATE_ROWS:
         text = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
         raise ApiError(400, "EXCEEDED_ID_LIMIT", text)

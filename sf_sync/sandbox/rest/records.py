@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sf_sync.sandbox.cells import NULL, to_json
+from sf_sync.sandbox.cells import NULL, ToJson, to_json
 from sf_sync.sandbox.soql.execute import Selection
 from sf_sync.sandbox.soql.resolve import Column
 
@@ -29,8 +29,10 @@ class Branch:
     leaves: dict[str, int | Branch] = field(default_factory=dict)
 
 
-def records(selection: Selection, start: int, end: int, version: str) -> list[bytes]:
-    """The JSON objects of some rows."""
+def records(
+    selection: Selection, start: int, end: int, version: str, convert: Callable[[str], ToJson] = to_json
+) -> list[bytes]:
+    """The JSON objects of some rows; `convert` knows how the cells of each type look."""
     cells = selection.cells(start, end)
     root = Branch()
     for index, column in enumerate(selection.columns):
@@ -43,7 +45,7 @@ def records(selection: Selection, start: int, end: int, version: str) -> list[by
     ids = selection.row_ids(start, end)
     url = f"/services/data/v{version}/sobjects"
     heads = [b'{"attributes":' + _attributes(selection.kind.name, url, selection.kind.name, i) for i in ids]
-    page = Page(selection, cells, start, end, url)
+    page = Page(selection, cells, start, end, url, convert)
     return page.objects(root, heads, ())
 
 
@@ -56,6 +58,7 @@ class Page:
     start: int
     end: int
     url: str
+    convert: Callable[[str], ToJson]
 
     def objects(self, branch: Branch, heads: Sequence[bytes], chain: tuple[str, ...]) -> list[bytes]:
         """One JSON object per row, begun by its head."""
@@ -72,7 +75,7 @@ class Page:
         column = self.selection.columns[index]
         if not column.field.stored:
             return self._compound(column)
-        convert = to_json(column.field.type)
+        convert = self.convert(column.field.type)
         known: dict[bytes, bytes] = {}
         out: list[bytes] = []
         for cell in self.cells[index]:
@@ -95,7 +98,7 @@ class Page:
             return [b"null"] * (self.end - self.start)
         keys = sorted(set(parts) | set(ADDRESS_KEYS if column.field.type == "address" else ()))
         some = self.selection.slots[self.start : self.end]
-        converters = {key: to_json(part[0].type) for key, part in parts.items()}
+        converters = {key: self.convert(part[0].type) for key, part in parts.items()}
         out: list[bytes] = []
         for slot in some:
             values = {key: source[slot] for key, (_, source) in parts.items()}

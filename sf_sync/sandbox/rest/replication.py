@@ -20,7 +20,7 @@ MOST_IDS = 600_000
 
 def updated(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X/updated?start=&end=`."""
-    table = org.tables[_replicated(org, name)]
+    table = org.tables[_replicated(org, call, name)]
     start, end = _span(org, call, UPDATED_DAYS)
     slots = table.slots(all_rows=False)
     stamps = take(table.columns["SystemModstamp"], slots)
@@ -33,7 +33,7 @@ def updated(org: Org, call: Call, name: str) -> Reply:
 
 def deleted(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X/deleted?start=&end=`: soft and hard deletes."""
-    entity = _replicated(org, name)
+    entity = _replicated(org, call, name)
     start, end = _span(org, call, DELETED_DAYS)
     gone = [d for d in org.deletions if d.entity == entity and start <= d.at < end]
     _check_number(len(gone))
@@ -48,8 +48,8 @@ def deleted(org: Org, call: Call, name: str) -> Reply:
     )
 
 
-def _replicated(org: Org, name: str) -> str:
-    kind = find_kind(org, name)
+def _replicated(org: Org, call: Call, name: str) -> str:
+    kind = find_kind(org, call, name)
     if not kind.replicateable:
         raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", f"object type {kind.name} is not replicable")
     return kind.name

@@ -39,25 +39,28 @@ def limits(org: Org, call: Call) -> Reply:
 
 def sobjects(org: Org, call: Call) -> Reply:
     """`GET sobjects`: the global describe."""
-    return _unless_unchanged(org, call) or json_reply(describe_global(org.kinds.values(), call.version))
+    return _unless_unchanged(org, call) or json_reply(
+        describe_global(org.seen_by(call.user).values(), call.version)
+    )
 
 
 def describe(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X/describe`."""
-    kind = find_kind(org, name)
+    kind = find_kind(org, call, name)
     return _unless_unchanged(org, call) or json_reply(
-        describe_object(kind, org.kinds, call.version), headers={"Last-Modified": _last_modified(org)}
+        describe_object(kind, org.seen_by(call.user), call.version),
+        headers={"Last-Modified": _last_modified(org)},
     )
 
 
 def basic(org: Org, call: Call, name: str) -> Reply:
     """`GET sobjects/X`."""
-    return json_reply({"objectDescribe": flags(find_kind(org, name), call.version), "recentItems": []})
+    return json_reply({"objectDescribe": flags(find_kind(org, call, name), call.version), "recentItems": []})
 
 
 def record(org: Org, call: Call, name: str, record_id: str) -> Reply:
     """`GET sobjects/X/<id>[?fields=A,B]`."""
-    kind = find_kind(org, name)
+    kind = find_kind(org, call, name)
     table = org.tables[kind.name]
     slot = table.slot(record_id)
     if slot is None:
@@ -66,13 +69,13 @@ def record(org: Org, call: Call, name: str, record_id: str) -> Reply:
         raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted", ())
     fields = call.params.get("fields") or ",".join(f.name for f in kind.visible)
     soql = f"SELECT {fields} FROM {kind.name} WHERE Id = '{record_id}'"  # noqa: S608 - SOQL, from a checked id
-    found = execute.select(parse(soql), org.kinds, org.tables, everything=False, today=org.today)
+    found = execute.select(parse(soql), org.seen_by(call.user), org.tables, everything=False, today=org.today)
     return raw_json(records(found, 0, 1, call.version)[0])
 
 
-def find_kind(org: Org, name: str) -> ObjectType:
+def find_kind(org: Org, call: Call, name: str) -> ObjectType:
     """A visible object by the name in a path; 404 where there is none."""
-    kind = org.kind(name)
+    kind = org.kind(name, call.user)
     if kind is None:
         raise not_found()
     return kind

@@ -1,8 +1,11 @@
-"""Relative date literals → half-open ranges of days (protocol §2.2). The running user's time zone is UTC."""
+"""Relative date literals → half-open ranges of days, and date functions (protocol §2.2).
+
+The running user's time zone is UTC.
+"""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 WEEK_STARTS_ON = 6  # Sunday, the default of an en_US user
 FIXED = {"YESTERDAY": ("DAYS", -1), "TODAY": ("DAYS", 0), "TOMORROW": ("DAYS", 1)}
@@ -10,6 +13,8 @@ FIXED = {"YESTERDAY": ("DAYS", -1), "TODAY": ("DAYS", 0), "TOMORROW": ("DAYS", 1
 
 def day_range(word: str, number: int | None, today: date) -> tuple[date, date]:
     """The first day of the literal, and the day after its last."""
+    # The fiscal year of an org begins in January until an administrator says otherwise.
+    word = word.replace("FISCAL_", "")
     if word in FIXED:
         unit, shift = FIXED[word]
         return _unit(unit, shift, today)
@@ -45,3 +50,20 @@ def _unit(unit: str, shift: int, today: date) -> tuple[date, date]:
 
 def _month(number: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
+
+
+def part(function: str, moment: date) -> str:
+    """What a date function gives for a date, or for a datetime in UTC."""
+    if function == "DAY_ONLY":
+        return f"{moment:%Y-%m-%d}"
+    hour = moment.hour if isinstance(moment, datetime) else 0
+    parts = {
+        "CALENDAR_YEAR": moment.year,
+        "CALENDAR_QUARTER": (moment.month + 2) // 3,
+        "CALENDAR_MONTH": moment.month,
+        "DAY_IN_MONTH": moment.day,
+        "DAY_IN_WEEK": moment.isoweekday() % 7 + 1,
+        "DAY_IN_YEAR": moment.timetuple().tm_yday,
+        "HOUR_IN_DAY": hour,
+    }
+    return str(parts[function])

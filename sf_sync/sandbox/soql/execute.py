@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 from sf_sync.sandbox.cells import NULL, NUMERIC, cell_text, text_cell
 from sf_sync.sandbox.describe import sortable
@@ -13,6 +15,7 @@ from sf_sync.sandbox.schema import Field, ObjectType, make_field
 from sf_sync.sandbox.table import Table, take
 
 from . import filter as where
+from . import semi_joins
 from .nodes import Aggregate, Child, FieldsOf, Order, Path, Query, TypeOf
 from .resolve import Column, Scope, check_aggregates
 
@@ -147,7 +150,8 @@ def expand(scope: Scope) -> tuple[Column, ...]:
             wanted = {"ALL": (True, False), "STANDARD": (False,), "CUSTOM": (True,)}[item.group]
             columns += [Column((), f) for f in scope.kind.visible if f.custom in wanted]
         elif isinstance(item, TypeOf | Child | Aggregate):
-            raise framed("MALFORMED_QUERY", scope.query.text, item.at, "unexpected token: '('")
+            token = "TYPEOF" if isinstance(item, TypeOf) else "("
+            raise framed("MALFORMED_QUERY", scope.query.text, item.at, f"unexpected token: '{token}'")
     seen: set[str] = set()
     for column in columns:
         if column.name in seen:
@@ -160,6 +164,7 @@ def check(query: Query, kinds: Mapping[str, ObjectType], tables: Mapping[str, Ta
     """Raise what can be known to be wrong without reading a row; give the scope of a good query."""
     scope = Scope(query, kinds)
     check_aggregates(scope)
+    semi_joins.check(scope)
     if not query.aggregates:
         expand(scope)
     reader = Reader(tables, scope, all_rows=True, today=today)
@@ -208,15 +213,43 @@ def torn(earlier: Selection, later: Selection) -> Selection:
     def both(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
         return [first[i] for i in old] + [second[i] for i in new]
 
+    pairs = zip(earlier.cells(0, len(earlier)), later.cells(0, len(later)), strict=True)
     return replace(
         later,
-        slots=[earlier.slots[i] for i in old] + [later.slots[i] for i in new],
-        computed=tuple(
-            both(a, b) if source is None else ()
-            for source, a, b in zip(later.sources, earlier.computed, later.computed, strict=True)
-        ),
+        slots=range(len(old) + len(new)),
+        # The columns of the two may be different ones by now.
+        sources=(None,) * len(later.sources),
+        computed=tuple(both(first, second) for first, second in pairs),
+        ids=both(earlier.row_ids(0, len(earlier)), later.row_ids(0, len(later))),
         parents={},
     )
+
+
+def rows_at(selection: Selection, positions: Sequence[int]) -> Selection:
+    """Some rows of a selection, in the order given."""
+    return replace(
+        selection,
+        slots=[selection.slots[i] for i in positions],
+        computed=tuple([cells[i] for i in positions] if cells else () for cells in selection.computed),
+        parents={
+            key: (kind, [some[i] for i in positions]) for key, (kind, some) in selection.parents.items()
+        },
+    )
+
+
+def by_ranges(selection: Selection, bounds: Sequence[bytes]) -> list[Selection]:
+    """Rows that are in id order, cut before each of these Id cells: one part more than there are bounds."""
+    found = selection.row_ids(0, len(selection))
+    cuts = [0, *(bisect_left(found, bound) for bound in bounds), len(found)]
+    return [
+        replace(
+            selection,
+            slots=selection.slots[start:end],
+            computed=tuple(cells[start:end] for cells in selection.computed),
+            parents={key: (kind, some[start:end]) for key, (kind, some) in selection.parents.items()},
+        )
+        for start, end in pairwise(cuts)
+    ]
 
 
 def _parents(

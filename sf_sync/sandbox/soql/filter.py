@@ -17,7 +17,7 @@ from sf_sync.sandbox.schema import Field
 
 from .dates import day_range
 from .lexer import like_pattern, unescape
-from .nodes import And, Comparison, Condition, Literal, Membership, Not, Or, Path, Query
+from .nodes import And, Comparison, Condition, GroupCondition, Literal, Membership, Not, Or, Path, Query
 from .resolve import Column, Scope
 
 Test = Callable[[bytes], bool]
@@ -54,16 +54,21 @@ def keep(condition: Condition, slots: Sequence[int], scope: Scope, rows: Rows) -
     if isinstance(condition, Not):
         out = set(keep(condition.condition, slots, scope, rows))
         return [s for s in slots if s not in out]
+    assert not isinstance(condition, GroupCondition)  # noqa: S101 - the parser puts these into HAVING only
     column = _filter_column(condition.path, scope)
     cells = rows.column(column, slots)
     if isinstance(condition, Comparison):
         lower = _plain_bound(condition, column.field, scope)
         if lower is not None:
             return _compare(condition.operator, lower, slots, cells)
-        test = _comparison_test(condition, column.field, scope, rows)
-    else:
-        test = _membership_test(condition, column.field, scope, rows)
-    return _by_test(test, slots, cells)
+    return _by_test(test_of(condition, column.field, scope, rows), slots, cells)
+
+
+def test_of(condition: Comparison | Membership, field: Field, scope: Scope, rows: Rows) -> Test:
+    """Whether a cell of this field fulfils the condition."""
+    if isinstance(condition, Comparison):
+        return _comparison_test(condition, field, scope, rows)
+    return _membership_test(condition, field, scope, rows)
 
 
 def check(condition: Condition, scope: Scope, rows: Rows) -> None:

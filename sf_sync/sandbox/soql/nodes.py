@@ -32,6 +32,16 @@ class Aggregate:
 
 
 @dataclass(frozen=True)
+class DateFunction:
+    """`CALENDAR_YEAR(x)`, `DAY_ONLY(x)` …"""
+
+    function: str
+    path: Path
+    alias: str | None
+    at: int
+
+
+@dataclass(frozen=True)
 class FieldsOf:
     """`FIELDS(ALL)`, `FIELDS(STANDARD)`, `FIELDS(CUSTOM)`."""
 
@@ -54,7 +64,8 @@ class Child:
     at: int
 
 
-SelectItem = Path | Aggregate | FieldsOf | TypeOf | Child
+Grouped = Path | DateFunction
+SelectItem = Path | Aggregate | DateFunction | FieldsOf | TypeOf | Child
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,14 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class GroupCondition:
+    """A condition of HAVING, about an aggregate or about what is grouped by."""
+
+    left: Aggregate | Grouped
+    condition: Comparison | Membership
+
+
+@dataclass(frozen=True)
 class And:
     """All of them."""
 
@@ -106,7 +125,7 @@ class Not:
     condition: Condition
 
 
-Condition = Comparison | Membership | And | Or | Not
+Condition = Comparison | Membership | GroupCondition | And | Or | Not
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,8 @@ class Query:
     entity: Path
     alias: str | None
     where: Condition | None
-    group_by: tuple[Path, ...]
+    group_by: tuple[Grouped, ...]
+    having: Condition | None
     order_by: tuple[Order, ...]
     limit: int | None
     offset: int | None

@@ -13,7 +13,10 @@ from .nodes import (
     Child,
     Comparison,
     Condition,
+    DateFunction,
     FieldsOf,
+    GroupCondition,
+    Grouped,
     Literal,
     Membership,
     Not,
@@ -26,14 +29,19 @@ from .nodes import (
 )
 
 AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"})
+DATE_FUNCTIONS = frozenset(
+    {"CALENDAR_YEAR", "CALENDAR_QUARTER", "CALENDAR_MONTH", "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR"}
+    | {"DAY_ONLY", "HOUR_IN_DAY"}
+)
 RESERVED = frozenset(
     {"WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "FROM", "WITH", "FOR", "USING", "ALL"}
 )
 _RELATIVE = re.compile(
-    r"YESTERDAY|TODAY|TOMORROW|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|QUARTER|YEAR)|(?:LAST|NEXT)_90_DAYS"
+    r"YESTERDAY|TODAY|TOMORROW|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|(?:FISCAL_)?(?:QUARTER|YEAR))|(?:LAST|NEXT)_90_DAYS"
 )
 _RELATIVE_N = re.compile(
-    r"(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)|N_(?:DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO"
+    r"(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|(?:FISCAL_)?(?:QUARTERS|YEARS))"
+    r"|N_(?:DAYS|WEEKS|MONTHS|(?:FISCAL_)?(?:QUARTERS|YEARS))_AGO"
 )
 MAX_OFFSET = 2_000
 
@@ -51,6 +59,7 @@ class _Parser:
         self.text = text
         self.tokens = tokenize(text)
         self.position = 0
+        self.in_having = False
 
     @property
     def token(self) -> Token:
@@ -108,10 +117,17 @@ class _Parser:
         if self.token.kind == "name" and self.token.text.upper() not in RESERVED:
             alias = self.next().text
         where = self.condition() if self.word("WHERE") else None
-        group_by: list[Path] = []
+        group_by: list[Grouped] = []
+        having = None
         if self.word("GROUP"):
             self.need_word("BY")
-            group_by = self.paths()
+            group_by.append(self.grouped())
+            while self.mark(","):
+                group_by.append(self.grouped())
+            if self.word("HAVING"):
+                self.in_having = True
+                having = self.condition()
+                self.in_having = False
         order_by: list[Order] = []
         if self.word("ORDER"):
             self.need_word("BY")
@@ -130,17 +146,38 @@ class _Parser:
             alias,
             where,
             tuple(group_by),
+            having,
             tuple(order_by),
             limit,
             offset,
             offset_at,
         )
 
-    def paths(self) -> list[Path]:
-        found = [self.path()]
-        while self.mark(","):
-            found.append(self.path())
-        return found
+    def grouped(self) -> Grouped:
+        path = self.path()
+        return self.date_function(path, aliased=False) if self.mark("(") else path
+
+    def date_function(self, name: Path, aliased: bool) -> DateFunction:
+        function = name.text.upper()
+        if function not in DATE_FUNCTIONS:
+            raise self.fail(self.tokens[self.position - 1])
+        path = self.path()
+        self.need_mark(")")
+        return DateFunction(function, path, self.alias() if aliased else None, name.at)
+
+    def aggregate(self, name: Path, aliased: bool) -> Aggregate:
+        inner = None
+        if not self.mark(")"):
+            inner = self.path()
+            self.need_mark(")")
+        elif name.text.upper() != "COUNT":
+            raise self.fail()
+        return Aggregate(name.text.upper(), inner, self.alias() if aliased else None, name.at)
+
+    def alias(self) -> str | None:
+        if self.token.kind == "name" and not self.token.is_word("FROM"):
+            return self.next().text
+        return None
 
     def whole_number(self) -> int:
         if self.token.kind != "number" or not self.token.text.isdigit():
@@ -169,18 +206,11 @@ class _Parser:
             if group not in ("ALL", "STANDARD", "CUSTOM"):
                 raise self.fail(start)
             return FieldsOf(group, start.at)
+        if function in DATE_FUNCTIONS:
+            return self.date_function(path, aliased=True)
         if function not in AGGREGATES:
             raise self.fail(start)
-        inner = None
-        if not self.mark(")"):
-            inner = self.path()
-            self.need_mark(")")
-        elif function != "COUNT":
-            raise self.fail()
-        alias = None
-        if self.token.kind == "name" and not self.token.is_word("FROM"):
-            alias = self.next().text
-        return Aggregate(function, inner, alias, start.at)
+        return self.aggregate(path, aliased=True)
 
     def order(self) -> Order:
         path = self.path()
@@ -219,17 +249,27 @@ class _Parser:
 
     def comparison(self) -> Condition:
         path = self.path()
+        if not self.in_having:
+            return self.compared(path)
+        left: Aggregate | Grouped = path
+        if self.mark("("):
+            known = path.text.upper() in AGGREGATES
+            left = self.aggregate(path, aliased=False) if known else self.date_function(path, aliased=False)
+        return GroupCondition(left, self.compared(path))
+
+    def compared(self, path: Path) -> Comparison | Membership:
         token = self.next()
         if token.kind == "operator":
             operator = "!=" if token.text == "<>" else token.text
             return Comparison(path, operator, self.literal())
         if token.is_word("LIKE"):
             return Comparison(path, "LIKE", self.literal())
+        semi_join = not self.in_having
         if token.is_word("NOT"):
             self.need_word("IN")
-            return Membership(path, "NOT IN", self.options(subquery=True))
+            return Membership(path, "NOT IN", self.options(semi_join))
         if token.is_word("IN"):
-            return Membership(path, "IN", self.options(subquery=True))
+            return Membership(path, "IN", self.options(semi_join))
         if token.is_word("INCLUDES", "EXCLUDES"):
             return Membership(path, token.text.upper(), self.options(subquery=False))
         raise self.fail(token)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sf_sync.sandbox.errors import ApiError, framed, no_such_column, no_such_object
 from sf_sync.sandbox.schema import Field, ObjectType, make_field
 
-from .nodes import Aggregate, Path, Query
+from .nodes import Aggregate, And, Condition, DateFunction, GroupCondition, Grouped, Not, Or, Path, Query
 
 MAX_DEPTH = 5
 # What every target of a polymorphic reference can be asked for.
@@ -89,14 +89,45 @@ class Scope:
         return framed(code, self.query.text, path.at, text)
 
 
+def group_name(scope: Scope, item: Grouped) -> str:
+    """What tells one thing to group by from another."""
+    if isinstance(item, Path):
+        return scope.column(item).name
+    column = scope.column(item.path)
+    suits = ("datetime",) if item.function in ("DAY_ONLY", "HOUR_IN_DAY") else ("date", "datetime")
+    if column.field.type not in suits:
+        text = f"field '{item.path.text}' can not be used with the function {item.function}"
+        raise scope.refuse(item.path, text, "MALFORMED_QUERY")
+    return f"{item.function}({column.name})"
+
+
 def check_aggregates(scope: Scope) -> None:
     """Aggregates and plain fields mix only under GROUP BY."""
     query = scope.query
-    if not query.aggregates and not query.group_by:
-        return
-    grouped = {scope.column(path).name for path in query.group_by}
+    grouped = {group_name(scope, item) for item in query.group_by}
     for item in query.select:
-        if isinstance(item, Path) and scope.column(item).name not in grouped:
-            raise scope.refuse(item, f"Field must be grouped or aggregated: {item.text}", "MALFORMED_QUERY")
+        mixed = query.aggregates or query.group_by or isinstance(item, DateFunction)
+        if isinstance(item, Path | DateFunction) and mixed:
+            _check_grouped(scope, item, grouped)
         if isinstance(item, Aggregate) and item.path is None and len(query.select) > 1:
             raise framed("MALFORMED_QUERY", query.text, item.at, "unexpected token: 'COUNT'")
+    if query.having is not None:
+        for left in _lefts(query.having):
+            if not isinstance(left, Aggregate):
+                _check_grouped(scope, left, grouped)
+
+
+def _check_grouped(scope: Scope, item: Grouped, grouped: set[str]) -> None:
+    if group_name(scope, item) not in grouped:
+        path = item if isinstance(item, Path) else item.path
+        raise scope.refuse(path, f"Field must be grouped or aggregated: {path.text}", "MALFORMED_QUERY")
+
+
+def _lefts(condition: Condition) -> Iterator[Aggregate | Grouped]:
+    if isinstance(condition, GroupCondition):
+        yield condition.left
+    elif isinstance(condition, And | Or):
+        for part in condition.conditions:
+            yield from _lefts(part)
+    elif isinstance(condition, Not):
+        yield from _lefts(condition.condition)

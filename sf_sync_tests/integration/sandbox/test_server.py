@@ -121,7 +121,17 @@ def test_control_over_http(org: LocalOrg, session: requests.Session) -> None:
 
 def test_the_command_writes_its_state_and_ends_cleanly(tmp_path: Path) -> None:
     state_file = tmp_path / "state.json"
-    arguments = ["--contacts", "10", "--https-port", "0", "--tls-dir", str(tmp_path / "tls")]
+    kept = tmp_path / "org.kept"
+    arguments = [
+        "--contacts",
+        "10",
+        "--https-port",
+        "0",
+        "--tls-dir",
+        str(tmp_path / "tls"),
+        "--keep",
+        str(kept),
+    ]
     with subprocess.Popen(
         [sys.executable, "-m", "sf_sync.sandbox", *arguments, "--state-file", str(state_file)],
         stdout=subprocess.PIPE,
@@ -139,6 +149,7 @@ def test_the_command_writes_its_state_and_ends_cleanly(tmp_path: Path) -> None:
                 assert session.get(f"{state['https']}/services/data", verify=state["ca"]).status_code == 200
             os.kill(process.pid, signal.SIGTERM)
             assert process.wait(10) == 0
+            assert kept.exists()
         finally:
             process.kill()
 

@@ -16,7 +16,7 @@ def two() -> tuple[Client, Client]:
     theirs = Client(mine.org)
     _, other = mine.control.ids("User")[:2]
     mine.control.hide_field("Contact", "Email", user=other)
-    theirs.headers["authorization"] = f"Bearer {mine.org.auth._new_session(other)}"
+    theirs.headers["authorization"] = f"Bearer {mine.org.auth.open_session(other)}"
     return mine, theirs
 
 

@@ -1,16 +1,18 @@
-"""The dbt project: where it is, its connection as environment variables, its manifest. Knows nothing of Dagster."""
+"""The dbt project: where it is, its connection as environment variables, its manifest, running its commands."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sf_sync.store.urls import DatabaseUrl
 
-PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 TARGET = PROJECT / "target"
 MANIFEST = TARGET / "manifest.json"
 
@@ -74,6 +76,31 @@ def parse_project() -> Path:
         for name in PARSED:
             Path(folder, name).replace(TARGET / name)
     return MANIFEST
+
+
+def run_dbt(arguments: Sequence[str], url: DatabaseUrl, target: Path, *, quiet: bool = False) -> str:
+    """Run a dbt command on a database, its files in `target`. Raises DbtError where it fails.
+
+    dbt speaks to the terminal, or with `quiet` only to the caller, who gets what it said.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    parsed = TARGET / PARSED[0]
+    if parsed.exists() and not (target / parsed.name).exists():
+        shutil.copy(parsed, target)
+    done = subprocess.run(
+        [program(), *(["--no-use-colors"] if quiet else []), *arguments, *_places(target)],
+        env={**os.environ, **environment(url)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    said = done.stdout or ""
+    if done.returncode:
+        raise DbtError(f"dbt {' '.join(arguments)} failed{':' if said else ''}\n{said.strip()}".strip())
+    return said
 
 
 def manifest_is_current() -> bool:

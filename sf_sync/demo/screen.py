@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 HEADINGS = ("object", "rows in the org", "rows in PostgreSQL", "equal", "rows/s", "API calls")
+PIPED_WIDTH = 120  # names must not be cut where nobody can widen the window
 WORDS = {"object", "equal"}  # columns that hold words, not numbers
 
 
@@ -74,7 +75,9 @@ class Screen:
         """The result of the demo."""
         table = Table()
         for heading in HEADINGS:
-            table.add_column(heading, justify="left" if heading in WORDS else "right")
+            table.add_column(
+                heading, justify="left" if heading in WORDS else "right", no_wrap=heading == "object"
+            )
         for row in rows:
             table.add_row(
                 row.object,
@@ -112,4 +115,7 @@ class _Lasting:
 
 
 def _console(stream: IO[str]) -> Console:
-    return Console(file=cast("IO[str]", _Lasting(stream)), highlight=False, markup=False, soft_wrap=True)
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(
+        file=cast("IO[str]", _Lasting(stream)), highlight=False, markup=False, soft_wrap=True, width=width
+    )

@@ -28,7 +28,9 @@ USERS_OWN = {
 def test_nothing_of_the_users_own_reaches_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in USERS_OWN.items():
         monkeypatch.setenv(name, value)
-    org = OrgAccess("https://127.0.0.1:1", "/ca.pem", "id", "secret")
+    org = OrgAccess(
+        "https://127.0.0.1:1", "/ca.pem", "id", "secret", control="http://127.0.0.1:2", control_token="t"
+    )
     server = DatabaseUrl.parse("postgresql://postgres:pw@127.0.0.1:2/postgres")
     folder = DemoFolder(tmp_path)
     settings = environment.settings_of(folder, org, server)

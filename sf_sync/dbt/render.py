@@ -64,20 +64,22 @@ def _column(
 ) -> dict[str, Any]:
     tests: list[Any] = ["unique", "not_null"] if column.name == "salesforce_id" else []
     if column.promised:
-        tests.append({"not_null": {"config": WARN}})
+        tests.append({"not_null": {"config": dict(WARN)}})
     if column.pattern:
         name = f"{model.object}_{column.name}_looks_right"
-        tests.append({"matches": {"name": name, "arguments": {"pattern": column.pattern}, "config": WARN}})
+        tests.append(
+            {"matches": {"name": name, "arguments": {"pattern": column.pattern}, "config": dict(WARN)}}
+        )
     if column.values:
         tests.append({"accepted_values": {"arguments": {"values": list(column.values)}}})
     if column.range:
         low, high = column.range
         bounds = {name: bound for name, bound in (("low", low), ("high", high)) if bound is not None}
         name = f"{model.object}_{column.name}_in_range"
-        tests.append({"in_range": {"name": name, "arguments": bounds, "config": WARN}})
+        tests.append({"in_range": {"name": name, "arguments": bounds, "config": dict(WARN)}})
     if reference and set(reference.to) <= tables:
         to = [f"source('salesforce', '{target}')" for target in reference.to]
         name = f"{model.object}_{column.name}_leads_somewhere"
-        tests.append({"leads_to": {"name": name, "arguments": {"to": to}, "config": WARN}})
+        tests.append({"leads_to": {"name": name, "arguments": {"to": to}, "config": dict(WARN)}})
     described: dict[str, Any] = {"name": column.name, "description": column.description}
     return {**described, "data_tests": tests} if tests else described

@@ -1,5 +1,6 @@
 """`make bench`: every measurement, one after the other."""
 
-from bench.mirror import main
+from bench import memory, mirror
 
-main()
+mirror.main()
+memory.main([60_000, 600_000])

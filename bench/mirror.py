@@ -70,12 +70,13 @@ CONTACTS = ObjectDefinition.model_validate(
 
 
 def main() -> None:
+    """Print each side's median, its ratio to the reference pipe, and every round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sf_sync_bench_") as folder:
-        org = _start_org(Path(folder), arguments.rows)
+        org = start_org(Path(folder), arguments.rows)
         try:
             _measure(Path(folder), arguments.rounds)
         finally:
@@ -83,7 +84,8 @@ def main() -> None:
             org.wait()
 
 
-def _start_org(folder: Path, rows: int) -> subprocess.Popen[bytes]:
+def start_org(folder: Path, rows: int) -> subprocess.Popen[bytes]:
+    """A local org of that many contacts; the SF_* variables of this process lead to it."""
     state = folder / "org.json"
     command = [sys.executable, "-m", "sf_sync.sandbox", "--contacts", str(rows), "--state-file", str(state)]
     org = subprocess.Popen([*command, "--job-seconds", "0"], stdout=subprocess.DEVNULL)

@@ -22,6 +22,7 @@ from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.reader import NotProved, Reader
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.rest_reader import RestReader
+from sf_sync.mirror.table import analyze_if_grown
 from sf_sync.mirror.window import LATE_ROWS, Window, without
 from sf_sync.salesforce import bulk
 from sf_sync.salesforce.errors import (
@@ -105,6 +106,8 @@ def sync_window(
             with object_lock(connection, engine.connection_name, definition.table):
                 run = _Run(engine, connection, definition, window, purpose, run_id, on_progress)
                 extracts, drift = run.sync()
+                new_rows = sum(one.counts.new for one in extracts)
+                analyze_if_grown(connection, definition, new_rows)
         except Busy as busy:
             skipped = str(busy)
         except DailyLimitReached:

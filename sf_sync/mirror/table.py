@@ -12,6 +12,7 @@ from sf_sync.catalog.columns import Shape, SqlType
 from sf_sync.catalog.definition import ObjectDefinition
 
 LOCK_TIMEOUT = "5s"
+MUCH_NEW_ROWS, MUCH_NEW_SHARE = 1_000, 0.1
 
 DDL_TYPES: dict[SqlType, str] = {"id": 'text collate "C"'}
 
@@ -40,6 +41,18 @@ def ensure_table(connection: psycopg.Connection[Any], definition: ObjectDefiniti
         _comment(connection, definition, shape, missing)
         _index(connection, definition, {**present, **wanted})
         _live_view(connection, definition, [*present, *missing])
+
+
+def analyze_if_grown(
+    connection: psycopg.Connection[Any], definition: ObjectDefinition, new_rows: int
+) -> None:
+    """Take new statistics after much was added: whoever queries next must not wait for autovacuum's turn."""
+    row = connection.execute(
+        "select greatest(reltuples, 0) from pg_class where oid = to_regclass(%s)",
+        [f"salesforce.{definition.table}"],
+    ).fetchone()
+    if row is not None and new_rows > max(MUCH_NEW_ROWS, row[0] * MUCH_NEW_SHARE):
+        connection.execute(sql.SQL("analyze {}").format(table_name(definition)))
 
 
 def columns_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> dict[str, str]:

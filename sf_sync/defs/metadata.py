@@ -12,7 +12,7 @@ from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror.health import rows_by_day
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import Engine
-from sf_sync.mirror.table import columns_of
+from sf_sync.mirror.table import columns_of, comments_of
 
 
 def window_metadata(report: SyncReport) -> dict[str, dg.RawMetadataValue]:
@@ -49,5 +49,7 @@ def day_metadata(
 def table_schema(engine: Engine, definition: ObjectDefinition) -> dg.TableSchema:
     """The mirror table's columns as they are now."""
     with engine.database.connect(f"describe {definition.table}") as connection:
-        columns = columns_of(connection, definition)
-    return dg.TableSchema([dg.TableColumn(name, type=kind) for name, kind in columns.items()])
+        columns, comments = columns_of(connection, definition), comments_of(connection, definition)
+    return dg.TableSchema(
+        [dg.TableColumn(name, type=kind, description=comments.get(name)) for name, kind in columns.items()]
+    )

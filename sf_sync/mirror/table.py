@@ -67,6 +67,18 @@ def columns_of(connection: psycopg.Connection[Any], definition: ObjectDefinition
     return dict(rows.fetchall())
 
 
+def comments_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> dict[str, str]:
+    """Column name → what it holds, for the columns that come from a field."""
+    rows = connection.execute(
+        """
+        select attname, col_description(attrelid, attnum) from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and col_description(attrelid, attnum) is not null
+        """,
+        [f"salesforce.{definition.table}"],
+    )
+    return dict(rows.fetchall())
+
+
 def _wanted_columns(definition: ObjectDefinition, shape: Shape) -> dict[str, str]:
     wanted: dict[str, str] = {"salesforce_id": 'text collate "C" primary key'}
     if definition.discriminator:

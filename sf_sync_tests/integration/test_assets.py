@@ -113,7 +113,8 @@ def test_a_window_is_told_of_once_and_by_its_newest_day(instance: dg.DagsterInst
     assert newest["window_rows_read"].value == newest["window_rows_new"].value
     schema = newest["dagster/column_schema"].value
     assert isinstance(schema, dg.TableSchema)
-    assert "last_name" in {column.name for column in schema.columns}
+    descriptions = {column.name: column.description for column in schema.columns}
+    assert descriptions["last_name"] == "LastName: string(80)"
     assert {"window_bytes", "window_api_calls", "window_rows_per_second", "window_jobs"} <= set(newest)
     assert "org_api_calls_left" in newest
 

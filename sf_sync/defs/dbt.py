@@ -10,6 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from sf_sync import dbt
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.lineage import with_lineage
 from sf_sync.defs.resources import Dbt
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
@@ -101,11 +102,8 @@ def dbt_models() -> dg.AssetsDefinition:
         # Of its own and out of the project: dbt's files of every run would pile up there.
         target = settings.state_dir / "dbt" / context.run_id
         command = ["build", *(["--full-refresh"] if config.full_refresh else [])]
-        yield from (
-            dbt_cli.cli(command, context=context, target_path=target)
-            .stream()
-            .fetch_column_metadata(with_column_lineage=False)
-        )
+        for event in dbt_cli.cli(command, context=context, target_path=target).stream():
+            yield with_lineage(event, context)
         shutil.rmtree(target, ignore_errors=True)
 
     return _models

@@ -7,6 +7,7 @@ from datetime import date
 import dagster as dg
 
 POOL = "salesforce"
+MIRROR_PREFIX = "salesforce"
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -15,7 +16,7 @@ PURPOSE = "sf_sync/purpose"
 
 def mirror_key(object_name: str) -> dg.AssetKey:
     """The asset of an object of the catalog."""
-    return dg.AssetKey(["salesforce", object_name])
+    return dg.AssetKey([MIRROR_PREFIX, object_name])
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -233,6 +233,12 @@ def test_the_staging_view_is_built_and_its_tests_are_checks(
         row = connection.execute("select count(*) from analytics.stg_salesforce__contacts").fetchone()
     assert row == (org.control.count("Contact", include_deleted=False),)
     assert list((Settings.load().state_dir / "dbt").iterdir()) == [], "dbt's files of a good run pile up"
+    materialized = done.asset_materializations_for_node("dbt_models")
+    (view,) = [one for one in materialized if one.asset_key.path[-1] == "stg_salesforce__contacts"]
+    lineage = view.metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    (source,) = lineage.deps_by_column["last_name"]
+    assert (source.asset_key, source.column_name) == (KEY, "last_name")
 
 
 def test_models_that_changed_since_the_manifest_are_refused(

@@ -32,6 +32,7 @@ class Reading:
     definition: ObjectDefinition
     shape: Shape
     on_rows: Callable[[int], None] = lambda rows: None
+    is_first_load: bool = False
 
 
 def run(reading: Reading, extract: Extract, reader: Reader) -> ExtractReport:
@@ -86,6 +87,7 @@ def _merge_pages(reading: Reading, extract: Extract, reader: Reader, begun: Begu
         shape=reading.shape,
         read_at=begun.read_at,
         extract_id=extract.extract_id,
+        is_first_load=reading.is_first_load,
     )
     stage.prepare(reading.connection, reading.shape)
     seen = set(before.locators)

@@ -49,6 +49,7 @@ class Target:
     shape: Shape
     read_at: datetime
     extract_id: str
+    is_first_load: bool = False  # the table was empty when the sync began
 
 
 def merge(connection: psycopg.Connection[Any], target: Target, *, bad_cells: int = 0) -> Merged:
@@ -56,6 +57,7 @@ def merge(connection: psycopg.Connection[Any], target: Target, *, bad_cells: int
 
     `bad_cells` have been set down already, as the page was staged.
     """
+    connection.execute(sql.SQL("truncate {}").format(VERDICTS))
     rejected = _reject_rows_without_id(connection, target)
     duplicate = _keep_newest_of_duplicates(connection, target.shape)
     bad = bad_cells
@@ -63,7 +65,7 @@ def merge(connection: psycopg.Connection[Any], target: Target, *, bad_cells: int
     try:
         with connection.transaction():
             counts = _judge_and_write(connection, target)
-    except psycopg.DataError:
+    except psycopg.DataError:  # the transaction block has also taken the verdicts back
         bad += set_bad_cells_aside(connection, target.shape, target.shape.fields)
         counts = _judge_and_write(connection, target)
     _record_bad_cells(connection, target, any_bad=bad > 0)
@@ -71,6 +73,8 @@ def merge(connection: psycopg.Connection[Any], target: Target, *, bad_cells: int
 
 
 def _judge_and_write(connection: psycopg.Connection[Any], target: Target) -> Counts:
+    if target.is_first_load and (inserted := _insert_if_all_are_new(connection, target)) is not None:
+        return Counts(new=inserted)
     counts = _judge(connection, target)
     owed = counts.new + counts.updated + counts.revived
     if owed == 0:
@@ -129,7 +133,6 @@ def _judge(connection: psycopg.Connection[Any], target: Target) -> Counts:
     compared = [c for c in shape.columns if not c.volatile and c.field != "Id"]
     system = [c for c in compared if c.system]
     stamp = shape.column(shape.cursor)
-    connection.execute(sql.SQL("truncate {}").format(VERDICTS))
     rows = connection.execute(
         sql.SQL(
             """
@@ -163,6 +166,15 @@ def _judge(connection: psycopg.Connection[Any], target: Target) -> Counts:
         )
     ).fetchall()
     return Counts(**dict(rows))
+
+
+def _insert_if_all_are_new(connection: psycopg.Connection[Any], target: Target) -> int | None:
+    """Insert the page without looking for its rows first; None, and nothing done, where one of them is there."""
+    try:
+        with connection.transaction():
+            return _insert(connection, target)
+    except psycopg.errors.UniqueViolation:
+        return None
 
 
 def _insert(connection: psycopg.Connection[Any], target: Target) -> int:

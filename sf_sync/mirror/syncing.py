@@ -22,7 +22,7 @@ from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.reader import NotProved, Reader
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.rest_reader import RestReader
-from sf_sync.mirror.table import analyze_if_grown
+from sf_sync.mirror.table import analyze_if_grown, is_empty
 from sf_sync.mirror.window import LATE_ROWS, Window, without
 from sf_sync.salesforce import bulk
 from sf_sync.salesforce.errors import (
@@ -175,7 +175,8 @@ class _Run:
         reports: list[ExtractReport] = []
         for one in shapes:
             scope = Scope(self.engine.connection_name, organization, definition.name, one.sobject)
-            reading = Reading(session, self.connection, scope, definition, one)
+            first_load = is_empty(self.connection, definition)
+            reading = Reading(session, self.connection, scope, definition, one, is_first_load=first_load)
             done = sum(report.counts.read for report in reports)
             reports += self._read_source(reading, done)
         return reports, drift

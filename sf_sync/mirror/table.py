@@ -43,6 +43,14 @@ def ensure_table(connection: psycopg.Connection[Any], definition: ObjectDefiniti
         _live_view(connection, definition, [*present, *missing])
 
 
+def is_empty(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> bool:
+    """Whether the table has no row."""
+    row = connection.execute(
+        sql.SQL("select not exists (select from {})").format(table_name(definition))
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def analyze_if_grown(
     connection: psycopg.Connection[Any], definition: ObjectDefinition, new_rows: int
 ) -> None:

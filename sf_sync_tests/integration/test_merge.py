@@ -126,6 +126,18 @@ def test_a_second_reading_of_the_same_rows_changes_nothing(mirror: Mirror) -> No
     assert mirror.connection.execute("select xmin::text from salesforce.sf_things").fetchall() == before
 
 
+def test_a_first_load_meets_a_record_again_and_still_ends_right(mirror: Mirror) -> None:
+    for rows, counts in (
+        ([Row(1, 10, "a"), Row(2, 10)], Counts(new=2)),
+        ([Row(1, 20, "b"), Row(3, 10)], Counts(new=1, updated=1)),
+    ):
+        stage.copy(mirror.connection, SHAPE, [page(rows)])
+        with mirror.connection.transaction():
+            target = Target("default", DEFINITION, SHAPE, at(100), str(EXTRACT), is_first_load=True)
+            assert merge(mirror.connection, target).counts == counts
+    assert mirror.names() == {record_id(1): "b", record_id(2): "x", record_id(3): "x"}
+
+
 def test_an_older_version_never_overwrites_a_newer_one(mirror: Mirror) -> None:
     mirror.merge([Row(1, 20, "new")], read_at=100)
     assert mirror.merge([Row(1, 10, "old")], read_at=200).counts == Counts(stale=1)

@@ -21,10 +21,12 @@ DRIFT_SHOWN_FOR = timedelta(days=7)
 
 DESCRIPTIONS = {
     "proved": (
-        "The rows of the covered days, counted in the org and here at one bound, are as many; exact while the org "
-        "keeps changing. Costs one API call. Outcomes: proved, not covered yet, inconclusive, differs."
+        "The org and the table hold equally many rows for the days that were read; exact while the org keeps "
+        "changing. Costs one API call. Outcomes: proved, not covered yet, inconclusive, differs."
     ),
-    "days_covered": "Every day since SF_SYNC_FIRST_DAY has been read.",
+    "days_covered": (
+        "Every day since SF_SYNC_FIRST_DAY has been read. Warns until the days before have been backfilled."
+    ),
     "no_rejected_cells": "Every value had its column's type; those that had not are kept in sync.rejected_cells.",
     "fresh": f"Read, or seen to be unchanged, within the last {FRESH_WITHIN // timedelta(hours=1)} hours.",
     "no_orphans": "References lead to records of the mirror, save those that the org itself doesn't show.",
@@ -59,7 +61,12 @@ def mirror_checks(
 def _result(name: str, key: dg.AssetKey, found: tuple[Verdict, dg.AssetCheckSeverity]) -> dg.AssetCheckResult:
     verdict, severity = found
     return dg.AssetCheckResult(
-        check_name=name, asset_key=key, passed=verdict.holds, severity=severity, description=verdict.sentence
+        check_name=name,
+        asset_key=key,
+        passed=verdict.holds,
+        severity=severity,
+        description=verdict.sentence,
+        metadata=dict(verdict.numbers),
     )
 
 
@@ -68,10 +75,13 @@ def _proved(
 ) -> tuple[Verdict, dg.AssetCheckSeverity]:
     proofs: list[Proof] = prove(engine, definition)
     holds = all(proof.outcome == "proved" for proof in proofs)
-    sentence = "; ".join(f"{proof.outcome}: {proof.sentence}" for proof in proofs)
+    sentence = "; ".join(proof.sentence for proof in proofs)
     differs = any(proof.outcome == "differs" for proof in proofs)
     severity = dg.AssetCheckSeverity.ERROR if differs else dg.AssetCheckSeverity.WARN
-    return Verdict(holds, sentence), severity
+    numbers = {
+        f"{proof.source}_rows_in_org": proof.org_rows for proof in proofs if proof.org_rows is not None
+    }
+    return Verdict(holds, sentence, numbers), severity
 
 
 def _days_covered(

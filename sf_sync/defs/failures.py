@@ -17,10 +17,10 @@ from sf_sync.settings import SettingsError
 from sf_sync.store.database import DatabaseError
 from sf_sync.store.embedded import EmbeddedServerError
 
-# The session has asked again for about a minute by itself before an error gets here.
-TRANSIENT = dg.RetryPolicy(
-    max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
+# The session has asked again for about a minute by itself before an error gets here. Not a retry policy of the
+# asset: Dagster would also apply that to a run that a person cancels.
+TRANSIENT_TRIES = 3
+TRANSIENT_WAIT_S = 30  # before the first, doubled before each other
 
 BUSY_TRIES = 4
 BUSY_WAIT_S = 30
@@ -37,14 +37,17 @@ PERMANENT = (
 
 
 @contextmanager
-def dagster_failures() -> Iterator[None]:
-    """Turn errors into failures of the step: what may go away is tried again by its policy, nothing else is."""
+def dagster_failures(tried: int | None = None) -> Iterator[None]:
+    """Turn errors into failures of the step; what may go away is tried again where it is said how often it was."""
     try:
         yield
     except (dg.Failure, dg.RetryRequested):
         raise
     except (TransientError, psycopg.OperationalError) as error:
-        raise dg.Failure(str(error)) from error
+        if tried is not None and tried < TRANSIENT_TRIES:
+            wait = TRANSIENT_WAIT_S * 2**tried
+            raise dg.RetryRequested(max_retries=TRANSIENT_TRIES, seconds_to_wait=wait) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
     except DailyLimitReached as error:
         raise dg.Failure(
             f"{error}. Nothing more is read until the org's 24-hour request limit frees; what was merged stays, "

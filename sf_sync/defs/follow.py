@@ -30,7 +30,7 @@ def following(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg
     """The sensor and the job that it starts: all objects in one process, for starting one costs more than reading."""
     job = dg.define_asset_job(
         FOLLOW,
-        selection=dg.AssetSelection.assets(*(mirror_key(one.name) for one in definitions)),
+        selection=dg.AssetSelection.assets(*(mirror_key(one.name) for one in definitions)).without_checks(),
         executor_def=dg.in_process_executor,
         tags={PURPOSE: FOLLOW},
         description="Reads what has changed in the org since the watermarks. The sensor starts it.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -14,24 +14,30 @@ from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import Engine
 from sf_sync.mirror.table import columns_of, comments_of
 
+ALWAYS_SHOWN = frozenset({"new", "updated", "unchanged", "rejected"})
+
 
 def window_metadata(report: SyncReport) -> dict[str, dg.RawMetadataValue]:
     """The totals of a window: `window_` says that they are not the day's, for a window can be many days."""
-    counts = report.counts
+    counts = asdict(report.counts)
+    read_by = sorted({one.job_id or "REST" for one in report.extracts})
+    last_day = report.requested.end - timedelta(seconds=1)
     values: dict[str, dg.RawMetadataValue] = {
-        "window": str(report.requested),
-        "window_rows_read": counts.read,
-        **{f"window_rows_{name}": value for name, value in asdict(counts).items()},
-        "window_rejected_cells": report.rejected_cells,
-        "window_bytes": report.bytes,
-        "window_seconds": round(report.seconds, 3),
-        "window_rows_per_second": round(report.rows_per_second),
+        "window": f"{report.requested.start:%Y-%m-%d} to {last_day:%Y-%m-%d}, UTC",
+        "window_rows_read": report.counts.read,
+        **{f"window_rows_{name}": value for name, value in counts.items() if value or name in ALWAYS_SHOWN},
         "window_api_calls": report.api_calls,
-        "window_jobs": ", ".join(e.job_id for e in report.extracts if e.job_id) or "none",
     }
     if report.usage is not None:
         used, allowed = report.usage
         values["org_api_calls_left"] = allowed - used
+    values |= {
+        "window_rejected_cells": report.rejected_cells,
+        "window_bytes": report.bytes,
+        "window_seconds": round(report.seconds, 3),
+        "window_rows_per_second": round(report.rows_per_second),
+        "window_read_by": ", ".join(read_by) or "nothing",
+    }
     if report.drift:
         values["drift"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.drift))
     return values

@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.defs.failures import TRANSIENT, dagster_failures, require_read
+from sf_sync.defs.failures import dagster_failures, require_read
 from sf_sync.defs.keys import POOL, PURPOSE, mirror_key
 from sf_sync.defs.metadata import day_metadata, table_schema, window_metadata
 from sf_sync.defs.partitions import daily, require_first_day
@@ -19,8 +19,8 @@ DESCRIPTION = """\
 The current state of {objects} in `salesforce.{table}`, one row per record, deleted records included.
 
 A partition means: the records whose SystemModstamp lies on that day (UTC) **have been read**. It is no stored slice of
-the table: a record that changes leaves its old day, so reading a day again finds fewer records, and changes nothing.
-Any number of days is one window and one query job.
+the table: a record that changes later leaves the day and joins the day of its change. Reading a day again is harmless.
+Any number of days is one window: one query job, or a few REST calls where it is small.
 """
 
 
@@ -37,11 +37,10 @@ def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.Ass
         partitions_def=daily(first_day),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
-        retry_policy=TRANSIENT,
         metadata={"dagster/table_name": f"salesforce.{definition.table}"},
     )
     def _mirror(context: dg.AssetExecutionContext, mirror: MirrorEngine) -> dg.MaterializeResult[None]:
-        with dagster_failures(), mirror.open() as engine:
+        with dagster_failures(context.retry_number), mirror.open() as engine:
             require_first_day(first_day, engine.session, definition)
             with _aborting_when_cancelled(context, engine, definition):
                 report = sync_window(

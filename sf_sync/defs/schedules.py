@@ -20,7 +20,7 @@ def catch_up(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg.
     """Every night the last days are read again whole."""
     job = dg.define_asset_job(
         "catch_up",
-        selection=dg.AssetSelection.assets(*(mirror_key(one.name) for one in definitions)),
+        selection=dg.AssetSelection.assets(*(mirror_key(one.name) for one in definitions)).without_checks(),
         executor_def=dg.in_process_executor,
         description=f"Reads the last {CATCH_UP_DAYS} days again whole: late rows, and whatever a tick has missed.",
     )
@@ -52,7 +52,11 @@ def nightly_checks(definitions: Sequence[ObjectDefinition], settings: Settings) 
         description=f"Runs the checks of {len(definitions)} mirror tables.",
     )
     schedule = dg.ScheduleDefinition(
-        name="nightly_checks", job=job, cron_schedule="0 4 * * *", default_status=_status(settings)
+        name="nightly_checks",
+        job=job,
+        cron_schedule="0 4 * * *",
+        default_status=_status(settings),
+        description="Counts every mirror table against the org, and looks at all else that its checks say.",
     )
     return dg.Definitions(jobs=[job], schedules=[schedule])
 
@@ -79,7 +83,11 @@ def purge(settings: Settings) -> dg.Definitions:
         _delete()
 
     schedule = dg.ScheduleDefinition(
-        name="nightly_purge", job=_job, cron_schedule="0 5 * * *", default_status=_status(settings)
+        name="nightly_purge",
+        job=_job,
+        cron_schedule="0 5 * * *",
+        default_status=_status(settings),
+        description="Deletes old runs of the sensor.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])
 

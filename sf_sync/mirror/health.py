@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,10 +22,11 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether something holds, and a sentence that a person can act on."""
+    """Whether something holds, a sentence that a person can act on, and numbers to plot."""
 
     holds: bool
     sentence: str
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
 
 def days_covered(
@@ -36,7 +38,7 @@ def days_covered(
     gaps: list[str] = []
     for source in definition.sources:
         covered = coverage.covered(connection, connection_name, definition.name, source.sobject)
-        gaps += [f"{source.sobject} {gap}" for gap in without(whole, covered) if gap.start < gap.end]
+        gaps += [f"{source.sobject} {_days(gap)}" for gap in without(whole, covered) if gap.start < gap.end]
     if whole.start >= whole.end or not gaps:
         return Verdict(True, f"every day since {first_day} has been read")
     return Verdict(False, f"not read yet: {', '.join(gaps[:SHOWN])}; materialize these days")
@@ -121,6 +123,10 @@ def rows_by_day(connection: Connection, definition: ObjectDefinition, window: Wi
         )
     ).fetchall()
     return dict(rows)
+
+
+def _days(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
 
 def _words(within: timedelta) -> str:

@@ -60,7 +60,9 @@ def _prove(
 ) -> Proof:
     intervals = coverage.covered(connection, engine.connection_name, definition.name, shape.sobject)
     if not intervals:
-        return Proof(shape.sobject, "not covered yet", f"nothing of {shape.sobject} has been read yet")
+        return Proof(
+            shape.sobject, "not covered yet", f"{shape.sobject}: not covered yet, nothing has been read"
+        )
     interval = intervals[-1]
     operation = plan.operation(shape)
     later = f"SELECT Id FROM {shape.sobject} WHERE {shape.cursor} >= {soql.moment(interval.end)}"  # noqa: S608
@@ -77,8 +79,8 @@ def _prove(
         return Proof(
             shape.sobject,
             "inconclusive",
-            f"{after.total:,} {shape.sobject} have changed since {interval.end:%Y-%m-%d %H:%M} UTC, too many to count "
-            "exactly; sync them, then prove again",
+            f"{shape.sobject}: inconclusive, {after.total:,} have changed since {interval.end:%Y-%m-%d %H:%M} UTC, "
+            "too many to count exactly; sync them, then prove again",
             interval,
         )
     least = _rows_without(connection, definition, shape, interval, after)
@@ -90,7 +92,14 @@ def _judged(source: str, interval: Window, org_rows: int, least: int, most: int)
     if least <= org_rows <= most:
         exactly = f"{org_rows:,}" if least == most else f"{org_rows:,} (between {least:,} and {most:,})"
         return Proof(
-            source, "proved", f"{source}: {exactly} rows in the org and here", interval, org_rows, least, most
+            source,
+            "proved",
+            f"{source}: proved, {exactly} rows in the org and here, from {interval.start:%Y-%m-%d} "
+            f"until {interval.end:%Y-%m-%d %H:%M} UTC",
+            interval,
+            org_rows,
+            least,
+            most,
         )
     sentence = (
         f"{source}: the org has {org_rows - most:,} rows more than the mirror; read the days again"

@@ -15,7 +15,7 @@ from sf_sync import dbt
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.defs import failures, mirror, resources
 from sf_sync.defs.dbt import dbt_models, dbt_resource
-from sf_sync.defs.keys import RANGE_END, RANGE_START
+from sf_sync.defs.keys import RANGE_END, RANGE_START, range_tags
 from sf_sync.defs.mirror import mirror_asset
 from sf_sync.defs.range_run import RunResult, end_killed_runs, materialize_range
 from sf_sync.defs.resources import MirrorEngine
@@ -49,7 +49,8 @@ def _quick_and_led_to_the_test(
     monkeypatch.setenv("SF_CLIENT_SECRET", org.client_secret)
     monkeypatch.setenv("DATABASE_URL", database.url.libpq)
     monkeypatch.setattr(resources, "open_session", partial(open_session, retries=QUICK))
-    monkeypatch.setattr(mirror, "TRANSIENT", dg.RetryPolicy(max_retries=1))
+    monkeypatch.setattr(failures, "TRANSIENT_TRIES", 1)
+    monkeypatch.setattr(failures, "TRANSIENT_WAIT_S", 0)
     monkeypatch.setattr(failures, "BUSY_WAIT_S", 0)
     monkeypatch.setattr(failures, "BUSY_TRIES", 2)
 
@@ -115,7 +116,7 @@ def test_a_window_is_told_of_once_and_by_its_newest_day(instance: dg.DagsterInst
     assert isinstance(schema, dg.TableSchema)
     descriptions = {column.name: column.description for column in schema.columns}
     assert descriptions["last_name"] == "LastName: string(80)"
-    assert {"window_bytes", "window_api_calls", "window_rows_per_second", "window_jobs"} <= set(newest)
+    assert {"window_bytes", "window_api_calls", "window_rows_per_second", "window_read_by"} <= set(newest)
     assert "org_api_calls_left" in newest
 
 
@@ -178,6 +179,23 @@ def test_an_object_that_another_session_holds_is_never_green(
     assert "sync from a terminal" in result.error
     assert "Nothing was read" in result.error
     assert (tries(instance, result), read_days(instance)) == (2, set())
+
+
+def test_a_run_that_is_cancelled_aborts_its_job_and_is_not_tried_again(
+    org: LocalOrg, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(*_: object, **__: object) -> None:
+        raise dg.DagsterExecutionInterruptedError
+
+    org.control.fault("job_stuck")
+    monkeypatch.setattr("sf_sync.salesforce.bulk.wait", cancelled)
+    job = definitions().resolve_implicit_global_asset_job_def()
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        job.execute_in_process(tags=range_tags(FIRST, TODAY), instance=instance)
+    assert [one["state"] for one in org.control.jobs()] == ["Aborted"]
+    (run,) = instance.get_runs()
+    retried = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY).records
+    assert retried == []
 
 
 def test_a_fault_of_ours_is_not_tried_again(

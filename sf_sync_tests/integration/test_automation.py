@@ -138,7 +138,7 @@ def test_a_failed_run_is_asked_for_again_after_a_while(
     request = tick(defs, instance)
     org.control.fault("job_failed", times=1000)
     org.control.fault("http_503", path="query", times=1000)
-    monkeypatch.setattr("sf_sync.defs.mirror.TRANSIENT", None)
+    monkeypatch.setattr("sf_sync.defs.failures.TRANSIENT_TRIES", 0)
     assert not follow(gather(Settings.load()), instance, request).success
     org.control.clear_faults()
     assert "asked again at" in tick(defs, instance).skip_message

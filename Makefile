@@ -41,7 +41,7 @@ check: setup ## format, lint, types, import rules
 
 .PHONY: test
 test: check ## check, then the quick tests
-	@exec $(BIN)/pytest -m "not proof" $(ARGS)
+	@exec $(BIN)/pytest -m "not proof" -n 3 --dist loadfile $(ARGS)
 
 .PHONY: proof
 proof: setup ## the long tests: whole days of data, killed processes, a fresh clone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -61,8 +62,14 @@ def starter(state: Path, **options: object) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_ctrl_c,
         **options,
     )
+
+
+def _heed_ctrl_c() -> None:
+    """A shell ignores SIGINT in what it starts in the background, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,8 +21,10 @@ REPO = Path(__file__).parents[3]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the server another user")
 
+# A shell ignores SIGINT in what it starts in the background, and children inherit that: the starter heeds it again.
 STARTER = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from sf_sync.store import embedded
 server = embedded.ensure_running(Path(sys.argv[1]), settings={"fsync": "off", "shared_buffers": "16MB"})
@@ -62,14 +63,8 @@ def starter(state: Path, **options: object) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_heed_ctrl_c,
         **options,
     )
-
-
-def _heed_ctrl_c() -> None:
-    """A shell ignores SIGINT in what it starts in the background, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:

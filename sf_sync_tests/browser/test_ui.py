@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,13 +13,35 @@ import pytest
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.defs.checks import DESCRIPTIONS
 from sf_sync.defs.keys import PURPOSE, RANGE_END, RANGE_START
+from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.org import open_session
 from sf_sync_tests.browser.dagster_dev import FIRST_DAY, DagsterDev, eventually
 from sf_sync_tests.browser.page import Page
 from sf_sync_tests.comparing import differences, rows
 from sf_sync_tests.conftest import settings_for
 
-CONTACTS = load_catalog()["contacts"]
+CATALOG = load_catalog()
+CONTACTS = CATALOG["contacts"]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An object that changes while the sensor looks: a field of it, and the column that holds the field."""
+
+    sobject: str
+    field: str
+    column: str
+
+
+FOLLOWED = {
+    "contacts": Followed("Contact", "LastName", "last_name"),
+    # Not the name: contacts have a formula of it, and formulas move no stamp.
+    "accounts": Followed("Account", "AccountNumber", "account_number"),
+    "leads": Followed("Lead", "LastName", "last_name"),
+    "products": Followed("Product2", "Name", "name"),
+}
+SEEN = "Seen in the browser"
 ASSET = "/assets/salesforce/contacts"
 DOWNSTREAM = 'key:"salesforce/contacts"+'
 SENSOR = "sensors/salesforce_changes"
@@ -62,7 +85,7 @@ def _picture_the_graph(dagster: DagsterDev, ui: Page) -> None:
     nodes = dagster.query("{assetNodes{groupName}}")["assetNodes"]
     groups = ",".join(sorted({f"global@global:{node['groupName']}" for node in nodes}))
     ui.open(f"/asset-groups~{quote(DOWNSTREAM, safe='')}/?expanded={quote(groups, safe='')}")
-    ui.see("contacts", "stg_salesforce__contacts", "100% filled")
+    ui.see("contacts", "contact_engagement")
     ui.gone("Loading")
     ui.picture("asset-graph")
 
@@ -123,19 +146,22 @@ def _execute_the_checks(dagster: DagsterDev, ui: Page) -> None:
 
 
 def _follow_the_org(dagster: DagsterDev, ui: Page) -> None:
+    _read_the_others(dagster)
     ui.open("/automation")
     ui.see("salesforce_changes", "syncs_from_elsewhere", "models_follow_data", *SCHEDULES)
     _set_sensor(dagster, ui, running=True)
-    changed = dagster.org.control.ids("Contact")[0]
-    dagster.org.control.advance(1)
-    dagster.org.control.update("Contact", changed, {"LastName": "Seen in the browser"})
+    control = dagster.org.control
+    control.advance(1)
+    changed = {name: control.ids(one.sobject)[0] for name, one in FOLLOWED.items()}
+    for name, one in FOLLOWED.items():
+        control.update(one.sobject, changed[name], {one.field: SEEN})
     begun = time.monotonic()
     eventually(
-        "the change in PostgreSQL",
-        lambda: _last_name(dagster, changed) == "Seen in the browser",
+        "the changes in PostgreSQL",
+        lambda: all(_stored(dagster, name, changed[name]) == SEEN for name in FOLLOWED),
         RUN_TIMEOUT_S,
     )
-    print(_measured("from the change to its row", time.monotonic() - begun))
+    print(_measured(f"from the change of {len(FOLLOWED)} objects to their rows", time.monotonic() - begun))
     eventually(
         "the end of the run that follows", lambda: _followed(dagster)[0]["status"] == "SUCCESS", RUN_TIMEOUT_S
     )
@@ -203,8 +229,16 @@ def _followed(dagster: DagsterDev) -> list[dict[str, Any]]:
     return [run for run in dagster.runs() if run["tags"].get(PURPOSE) == "follow"]
 
 
-def _last_name(dagster: DagsterDev, record: str) -> str:
-    return str(rows(dagster.database, CONTACTS)[record]["last_name"])
+def _read_the_others(dagster: DagsterDev) -> None:
+    """Read the objects that the browser didn't, as the command would: only what was read is followed."""
+    with open_session(settings_for(dagster.org, dagster.database)) as session:
+        engine = Engine(session, dagster.database)
+        for name in FOLLOWED.keys() - {"contacts"}:
+            sync_window(engine, CATALOG[name], days_window(FIRST_DAY, datetime.now(UTC).date()))
+
+
+def _stored(dagster: DagsterDev, name: str, record: str) -> object:
+    return rows(dagster.database, CATALOG[name])[record][FOLLOWED[name].column]
 
 
 def _measured(what: str, seconds: float) -> str:

@@ -11,12 +11,11 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import err, out, table
-from sf_sync.cli.sync import DAYS
 from sf_sync.doctor.database import ready_database
 from sf_sync.mirror.coverage import forced_api
-from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.estimate import Estimate
 from sf_sync.mirror.estimate import estimate as reckon
 from sf_sync.mirror.ledger import Scope
@@ -44,28 +43,15 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line per object.")] = False,
 ) -> None:
     """Rows, bytes in PostgreSQL, API calls, jobs and minutes of a load. Reads a few hundred records, writes nothing."""
-    if [full, days is not None, first is not None].count(True) != 1 or (last is not None and first is None):
-        raise typer.BadParameter("say which days: --full, --days N, or --from DAY [--to DAY]")
-    if first is not None and last is not None and last < first:
-        raise typer.BadParameter(f"--to {last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")
+    asked_days = Days.of(full=full, days=days, first=first, last=last)
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
-    names = tuple(objects) if objects else settings.object_names
-    definitions = [find(catalog, name) for name in names] if names else list(chosen(catalog, None).values())
+    definitions, by_name = named_objects(settings, objects)
 
     def one(session: OrgSession, connection: Connection | None, definition: ObjectDefinition) -> Estimate:
-        window = requested_window(
-            session,
-            definition,
-            days=days,
-            first=first.date() if first else None,
-            last=last.date() if last else None,
-            full=full,
-        )
         return reckon(
             session,
             definition,
-            window,
+            asked_days.window(session, definition),
             page_rows=PAGE_ROWS,
             pace=_pace(connection, definition),
             forced_api=_forced(connection, definition),
@@ -77,7 +63,7 @@ def estimate(
             try:
                 estimates.append(one(session, connection, definition))
             except ObjectMissing as error:
-                if names is not None:
+                if by_name:
                     raise
                 err.print(
                     f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False

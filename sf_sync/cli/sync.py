@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
-from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.plan import Forecast, forecast
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import PAGE_ROWS, Engine, sync_window
-from sf_sync.mirror.window import Window
 from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
 from sf_sync.salesforce.org import open_session
-from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 
-DAYS = ["%Y-%m-%d"]
 OUTCOMES = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rejected")
 
 
@@ -30,10 +27,7 @@ OUTCOMES = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rej
 class Asked:
     """Which days, and how to answer."""
 
-    full: bool
-    days: int | None
-    first: date | None
-    last: date | None
+    days: Days
     as_json: bool
     by_name: bool  # objects were named, so one that is missing is a failure
 
@@ -57,24 +51,19 @@ def sync(
     ] = False,
 ) -> None:
     """Read objects from the org into their mirror tables. Exit code 1 when a window is not complete."""
-    if [full, days is not None, first is not None].count(True) != 1 or (last is not None and first is None):
-        raise typer.BadParameter("say which days: --full, --days N, or --from DAY [--to DAY]")
+    asked_days = Days.of(full=full, days=days, first=first, last=last)
     if api not in {None, "bulk", "rest"}:
         raise typer.BadParameter(f"--api is `bulk` or `rest`, not {api!r}")
-    if first is not None and last is not None and last < first:
-        raise typer.BadParameter(f"--to {last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
-    names = tuple(objects) if objects else settings.object_names
-    definitions = [find(catalog, name) for name in names] if names else list(chosen(catalog, None).values())
+    definitions, by_name = named_objects(settings, objects)
     if api is not None:
         definitions = [definition.model_copy(update={"api": api}) for definition in definitions]
-    asked = Asked(full, days, _day(first), _day(last), as_json, by_name=names is not None)
+    asked = Asked(asked_days, as_json, by_name)
     with open_session(settings) as session:
         if dry_run:
             for definition in definitions:
                 forecasts = forecast(
-                    session, definition, _window(session, definition, asked), page_rows=PAGE_ROWS
+                    session, definition, asked.days.window(session, definition), page_rows=PAGE_ROWS
                 )
                 _say_forecast(definition, forecasts, as_json=as_json)
             return
@@ -87,7 +76,7 @@ def sync(
 def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> bool:
     """Sync one object and say what came of it; whether it is complete."""
     try:
-        window = _window(engine.session, definition, asked)
+        window = asked.days.window(engine.session, definition)
         with progress_bar(definition.name, quiet=asked.as_json) as on_progress:
             report = sync_window(engine, definition, window, on_progress=on_progress)
     except ObjectMissing as error:
@@ -102,12 +91,6 @@ def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> boo
     else:
         _say(report)
     return report.skipped is None
-
-
-def _window(session: OrgSession, definition: ObjectDefinition, asked: Asked) -> Window:
-    return requested_window(
-        session, definition, days=asked.days, first=asked.first, last=asked.last, full=asked.full
-    )
 
 
 def _failed(definition: ObjectDefinition, error: SalesforceError, asked: Asked) -> bool:
@@ -153,7 +136,3 @@ def _say_forecast(definition: ObjectDefinition, forecasts: list[Forecast], *, as
             highlight=False,
             soft_wrap=True,
         )
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

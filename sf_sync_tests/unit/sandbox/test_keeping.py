@@ -44,6 +44,7 @@ def test_an_org_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"no gzip", gzip.compress(b"[]"), gzip.compress(json.dumps({"format": 0, "tables": {}}).encode())],
+    ids=["empty", "no gzip", "no object", "of another format"],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "org.kept"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession, Retries
 from sf_sync.sandbox.server import LocalOrg

@@ -14,7 +14,8 @@ from datetime import date
 
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.mirror import ledger
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings

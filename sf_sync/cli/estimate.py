@@ -16,11 +16,11 @@ from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import err, out, table
 from sf_sync.doctor.database import ready_database
 from sf_sync.mirror.coverage import forced_api
+from sf_sync.mirror.engine import PAGE_ROWS
 from sf_sync.mirror.estimate import Estimate
 from sf_sync.mirror.estimate import estimate as reckon
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.pace import Pace, assumed_pace, measured_pace
-from sf_sync.mirror.syncing import PAGE_ROWS
 from sf_sync.salesforce.errors import ObjectMissing
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession

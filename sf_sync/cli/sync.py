@@ -12,9 +12,10 @@ import typer
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
+from sf_sync.mirror.engine import PAGE_ROWS, Engine
 from sf_sync.mirror.plan import Forecast, forecast
 from sf_sync.mirror.report import SyncReport
-from sf_sync.mirror.syncing import PAGE_ROWS, Engine, sync_window
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings

@@ -10,7 +10,7 @@ from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror import coverage
 from sf_sync.mirror.changes import Changes, find_changes, note_unchanged
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
 from sf_sync.salesforce.errors import DailyLimitReached
 from sf_sync.settings import Settings
 

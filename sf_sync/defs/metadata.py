@@ -9,9 +9,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.health import rows_by_day
 from sf_sync.mirror.report import SyncReport
-from sf_sync.mirror.syncing import Engine
 from sf_sync.mirror.table import columns_of, comments_of
 
 ALWAYS_SHOWN = frozenset({"new", "updated", "unchanged", "rejected"})

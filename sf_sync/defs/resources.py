@@ -13,7 +13,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database

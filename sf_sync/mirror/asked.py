@@ -13,7 +13,8 @@ from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.window import Window
 
 Connection = psycopg.Connection[Any]
-Purpose = Literal["read", "follow"]
+Purpose = Literal["read", "follow"]  # of windows: these are credited
+OtherPurpose = Literal["keys", "ids", "values", "refresh", "column"]
 
 RESUMABLE_FOR = timedelta(days=6)  # the org keeps a job's results for seven
 
@@ -48,6 +49,18 @@ def open_request(
     ).fetchone()
     if row is not None:
         return row[0], True
+    return begin_request(connection, scope, window, purpose, run_id=run_id), False
+
+
+def begin_request(
+    connection: Connection,
+    scope: Scope,
+    window: Window,
+    purpose: Purpose | OtherPurpose,
+    *,
+    run_id: str | None,
+) -> str:
+    """Write down what is asked for; returns the id of the request."""
     row = connection.execute(
         """
         insert into sync.requests (connection, organization_id, object, source, purpose, window_start, window_end,
@@ -67,7 +80,7 @@ def open_request(
     ).fetchone()
     if row is None:
         raise AssertionError("insert returned nothing")
-    return row[0], False
+    return str(row[0])
 
 
 def close_request(connection: Connection, scope: Scope, request_id: str) -> None:

@@ -18,7 +18,7 @@ from psycopg.sql import Composable, Identifier, Literal
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.catalog.naming import SYSTEM_NAMES
 from sf_sync.mirror import coverage, known_fields
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.salesforce import composite, soql
 from sf_sync.salesforce.composite import MOST_QUERIES, Asked

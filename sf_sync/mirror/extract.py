@@ -13,13 +13,16 @@ from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import coverage, ledger, stage
 from sf_sync.mirror.ledger import Extract, Progress, Scope
-from sf_sync.mirror.merge import Target, merge
+from sf_sync.mirror.merge import Merged, Target, merge
 from sf_sync.mirror.reader import Begun, NotProved, Reader
 from sf_sync.mirror.report import ExtractReport
 from sf_sync.mirror.stage import Staged
 from sf_sync.mirror.window import credited
 from sf_sync.salesforce.errors import TransferBroken
 from sf_sync.salesforce.session import OrgSession
+
+# What becomes of a staged page, in one transaction with its row in the ledger.
+Land = Callable[..., Merged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Reading:
     shape: Shape
     on_rows: Callable[[int], None] = lambda rows: None
     is_first_load: bool = False
+    land: Land = merge
+    credits: bool = True  # whether a window that was read whole is covered then
 
 
 def run(reading: Reading, extract: Extract, reader: Reader) -> ExtractReport:
@@ -47,7 +52,8 @@ def run(reading: Reading, extract: Extract, reader: Reader) -> ExtractReport:
     _merge_pages(reading, extract, reader, begun, before)
     merged = ledger.progress(connection, scope, extract.extract_id)
     reader.prove(merged.counts.read)
-    credit = credited(extract.window, begun.read_at) if extract.id_until is None else None
+    may_credit = reading.credits and extract.id_until is None
+    credit = credited(extract.window, begun.read_at) if may_credit else None
     with connection.transaction():
         ledger.extract_complete(connection, scope, extract.extract_id)
         if credit is not None:
@@ -102,7 +108,7 @@ def _merge_pages(reading: Reading, extract: Extract, reader: Reader, begun: Begu
                 f"reading {extract.source}: the org gave the place {next_locator!r} twice; run it again"
             )
         with reading.connection.transaction():
-            merged = merge(reading.connection, target, bad_cells=staged.unreadable_cells)
+            merged = reading.land(reading.connection, target, bad_cells=staged.unreadable_cells)
             ledger.page_merged(
                 reading.connection,
                 reading.scope,

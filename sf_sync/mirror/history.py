@@ -87,7 +87,8 @@ def unreported_requests(connection: psycopg.Connection[Any], connection_name: st
                     select sum(p.rows) from sync.extracts e join sync.pages p using (connection, extract_id)
                     where e.connection = r.connection and e.request_id = r.request_id), 0)::bigint as rows
             from sync.requests r
-            where r.connection = %s and r.state = 'complete' and r.run_id is null and r.reported_at is null
+            where r.connection = %s and r.state = 'complete' and r.purpose in ('read', 'follow')
+                and r.run_id is null and r.reported_at is null
             order by r.finished_at limit 100
             """,
             [connection_name],

@@ -38,12 +38,21 @@ class IdRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """Values of a field: the records that hold one of them are meant, whenever they changed."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a request that is small enough for one extract, and the rows counted in it."""
 
     window: Window
     ids: IdRange | None = None
     expected: int | None = None
+    keys: Keys | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.sql import Identifier
 
 from sf_sync.catalog.definition import ObjectDefinition, Reference
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.salesforce import rest, soql
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
-from sf_sync.mirror.ledger import IdRange, Part
+from sf_sync.mirror.ledger import IdRange, Keys, Part
 from sf_sync.mirror.rest_reader import fits_an_address
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce import rest, soql
@@ -19,6 +19,7 @@ from sf_sync.salesforce.session import OrgSession
 
 REST_ROWS = 2_000  # up to one REST page, a job costs more calls and time than it saves
 PART_ROWS = 2_000_000  # larger jobs run into the org's own time-outs and 1 GB result files
+LONGEST_SOQL = 99_000  # characters; the org takes 100,000
 
 # Refused by Bulk whatever the org's release (protocol page, section 4.8); others show at run time.
 NOT_IN_BULK = frozenset({"TaskWhoRelation", "EventWhoRelation"})
@@ -31,6 +32,8 @@ def operation(shape: Shape) -> Operation:
 
 def condition(shape: Shape, part: Part) -> str:
     """The WHERE clause of a part."""
+    if part.keys is not None:
+        return f"{part.keys.field} IN ({', '.join(map(soql.literal, part.keys.values))})"
     where = soql.window_condition(shape.cursor, part.window.start, part.window.end)
     if part.ids is None:
         return where
@@ -45,7 +48,7 @@ def statement(shape: Shape, part: Part) -> str:
 def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: str | None) -> str:
     """`bulk` or `rest`. Raises CatalogError where neither can read the object."""
     only_rest = forced == "rest" or definition.api == "rest" or shape.sobject in NOT_IN_BULK
-    short = fits_an_address(statement(shape, part))
+    short = fits_rest(shape, part)
     if only_rest and not short:
         raise CatalogError(
             f"{definition.name}: {shape.sobject} can be read by REST only, and its {len(shape.fields)} fields make "
@@ -55,6 +58,45 @@ def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: s
         return "rest"
     few = part.expected is not None and part.expected <= REST_ROWS
     return "rest" if few and short and definition.api == "auto" else "bulk"
+
+
+def fits_rest(shape: Shape, part: Part) -> bool:
+    """Whether the query of a part is short enough for REST."""
+    return fits_an_address(statement(shape, part))
+
+
+def key_parts(
+    definition: ObjectDefinition,
+    shape: Shape,
+    window: Window,
+    field: str,
+    values: Sequence[str],
+    forced: str | None,
+) -> Iterator[Part]:
+    """The values in as few parts as the length of a query allows: of REST for few, else of a Bulk job."""
+    only_rest = "rest" in {forced, definition.api} or shape.sobject in NOT_IN_BULK
+    few = len(values) <= REST_ROWS and field == "Id" and definition.api == "auto"
+    left = list(values)
+    while left:
+        size = _most_values(shape, window, field, left, by_rest=only_rest or few)
+        # An id is one record at most; of a parent's records nobody knows the number.
+        expected = size if field == "Id" else None
+        yield Part(window, None, expected, Keys(field, tuple(left[:size])))
+        left = left[size:]
+
+
+def _most_values(shape: Shape, window: Window, field: str, values: Sequence[str], *, by_rest: bool) -> int:
+    """How many of the values one query takes; at least one, which the org may then refuse."""
+
+    def fits(size: int) -> bool:
+        part = Part(window, keys=Keys(field, tuple(values[:size])))
+        return fits_rest(shape, part) if by_rest else len(statement(shape, part)) <= LONGEST_SOQL
+
+    low, high = 1, len(values)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +152,8 @@ def counted(session: OrgSession, shape: Shape, part: Part) -> Part:
 
 def halves(session: OrgSession, shape: Shape, part: Part) -> tuple[Part, Part]:
     """Two smaller parts: by time down to a second, then by id. Raises QueryTooLarge where a single id is left."""
+    if part.keys is not None:
+        return _key_halves(part, part.keys)
     if part.window.seconds > 1:
         first, second = part.window.halves()
         return counted(session, shape, Part(first)), counted(session, shape, Part(second))
@@ -123,6 +167,20 @@ def halves(session: OrgSession, shape: Shape, part: Part) -> tuple[Part, Part]:
     return (
         counted(session, shape, Part(part.window, lower)),
         counted(session, shape, Part(part.window, upper)),
+    )
+
+
+def _key_halves(part: Part, keys: Keys) -> tuple[Part, Part]:
+    middle = len(keys.values) // 2
+    if middle == 0:
+        raise QueryTooLarge(
+            f"even the records whose {keys.field} is {keys.values[0]} are too many for one query"
+        )
+    few, rest_of = keys.values[:middle], keys.values[middle:]
+    known = part.expected is not None
+    return (
+        Part(part.window, None, len(few) if known else None, Keys(keys.field, few)),
+        Part(part.window, None, len(rest_of) if known else None, Keys(keys.field, rest_of)),
     )
 
 

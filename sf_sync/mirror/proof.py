@@ -18,9 +18,9 @@ from psycopg.sql import Literal as SqlLiteral
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import coverage, plan
-from sf_sync.mirror.fitting import fit_table
-from sf_sync.mirror.lock import Busy, object_lock
-from sf_sync.mirror.syncing import Engine
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.held import hold
+from sf_sync.mirror.lock import Busy
 from sf_sync.mirror.table import table_name
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce import composite, soql
@@ -46,13 +46,12 @@ class Proof:
 
 def prove(engine: Engine, definition: ObjectDefinition) -> list[Proof]:
     """Count every source object of a table, one call each. Raises SalesforceError where the org can't be asked."""
-    with engine.database.connect(f"prove {definition.name}", autocommit=True) as connection:
-        try:
-            with object_lock(connection, engine.connection_name, definition.table):
-                shapes, _ = fit_table(connection, engine.session, engine.connection_name, definition)
-                return [_prove(engine, connection, definition, one) for one in shapes]
-        except Busy as busy:
-            return [Proof(one.sobject, "inconclusive", str(busy)) for one in definition.sources]
+    try:
+        with hold(engine, definition, "prove") as held:
+            shapes, _ = held.fit()
+            return [_prove(engine, held.connection, definition, one) for one in shapes]
+    except Busy as busy:
+        return [Proof(one.sobject, "inconclusive", str(busy)) for one in definition.sources]
 
 
 def _prove(

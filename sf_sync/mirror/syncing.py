@@ -1,4 +1,4 @@
-"""One sync of one object: lock, describe, table, request, extracts, report."""
+"""One sync of one object: hold it, describe, table, request, parts, report."""
 
 from __future__ import annotations
 
@@ -6,57 +6,30 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
-
-import psycopg
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
-from sf_sync.mirror import asked, coverage, extract, ledger, plan
+from sf_sync.mirror import asked, coverage, ledger, plan
 from sf_sync.mirror.asked import Purpose
-from sf_sync.mirror.bulk_reader import BulkReader
 from sf_sync.mirror.days import requested_window
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.extract import Reading
-from sf_sync.mirror.fitting import fit_table
-from sf_sync.mirror.ledger import Extract, Part, Scope
+from sf_sync.mirror.held import Held, hold
+from sf_sync.mirror.ledger import Part, Scope
 from sf_sync.mirror.lock import Busy, object_lock
-from sf_sync.mirror.reader import NotProved, Reader
+from sf_sync.mirror.part_reader import PartReader
+from sf_sync.mirror.reader import NotProved
 from sf_sync.mirror.report import ExtractReport, SyncReport
-from sf_sync.mirror.rest_reader import RestReader
-from sf_sync.mirror.table import analyze_if_grown, is_empty
+from sf_sync.mirror.table import analyze_if_grown, build_indexes, is_empty
 from sf_sync.mirror.window import LATE_ROWS, Window, without
 from sf_sync.salesforce import bulk
-from sf_sync.salesforce.errors import (
-    BulkRefused,
-    DailyLimitReached,
-    LocatorExpired,
-    QueryTooLarge,
-    SalesforceError,
-    TransientError,
-    UnknownField,
-)
-from sf_sync.salesforce.org import open_session, organization_id
-from sf_sync.salesforce.session import OrgSession
-from sf_sync.settings import CONNECTION, Settings
-from sf_sync.store.database import Database, open_database
+from sf_sync.salesforce.errors import LocatorExpired, QueryTooLarge, SalesforceError, UnknownField
+from sf_sync.salesforce.org import open_session
+from sf_sync.settings import Settings
+from sf_sync.store.database import open_database
 
 OnProgress = Callable[[int, int | None], None]
 
-PAGE_ROWS = 100_000  # rows a Bulk page: what a killed run may have to fetch once more
 NO_REQUEST = "00000000-0000-0000-0000-000000000000"
-FRESH_TRIES = 3  # new extracts of one part, when the org loses the old one or the proof fails
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """An org and a database, ready to sync."""
-
-    session: OrgSession
-    database: Database
-    connection_name: str = CONNECTION
-    page_rows: int = PAGE_ROWS
-    part_rows: int = plan.PART_ROWS
-    parallel_pages: bool = True
-    job_deadline_s: float = bulk.JOB_DEADLINE_S
 
 
 def sync(
@@ -101,22 +74,14 @@ def sync_window(
     extracts: list[ExtractReport] = []
     drift: tuple[str, ...] = ()
     skipped = None
-    with engine.database.connect(f"sync {definition.name}", autocommit=True) as connection:
-        try:
-            with object_lock(connection, engine.connection_name, definition.table):
-                run = _Run(engine, connection, definition, window, purpose, run_id, on_progress)
-                extracts, drift = run.sync()
-                new_rows = sum(one.counts.new for one in extracts)
-                analyze_if_grown(connection, definition, new_rows)
-        except Busy as busy:
-            skipped = str(busy)
-        except DailyLimitReached:
-            coverage.note_exhausted(connection, engine.connection_name)
-            raise
-        finally:
-            usage = engine.session.usage
-            if usage is not None and not connection.closed:
-                coverage.note_usage(connection, engine.connection_name, usage.used, usage.allowed)
+    try:
+        with hold(engine, definition, "sync") as held:
+            extracts, drift = _Run(held, window, purpose, run_id, on_progress).sync()
+            build_indexes(held.connection, definition)
+            analyze_if_grown(held.connection, definition, sum(one.counts.new for one in extracts))
+    except Busy as busy:
+        skipped = str(busy)
+    usage = engine.session.usage
     return SyncReport(
         object=definition.name,
         table=definition.table,
@@ -147,46 +112,37 @@ def cancel(engine: Engine, definition: ObjectDefinition) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One sync while its object is locked."""
+    """One sync while its object is held."""
 
-    engine: Engine
-    connection: psycopg.Connection[Any]
-    definition: ObjectDefinition
+    held: Held
     window: Window
     purpose: Purpose
     run_id: str | None
     on_progress: OnProgress
 
     def sync(self) -> tuple[list[ExtractReport], tuple[str, ...]]:
-        session = self.engine.session
-        organization = organization_id(session)
-        coverage.check_organization(
-            self.connection, self.engine.connection_name, organization, session.token.instance_url
-        )
         try:
-            return self._sync_as_described(organization)
+            return self._sync_as_described()
         except UnknownField:
             # A field went between describe and query (trap A15); the new describe knows.
-            return self._sync_as_described(organization)
+            return self._sync_as_described()
 
-    def _sync_as_described(self, organization: str) -> tuple[list[ExtractReport], tuple[str, ...]]:
-        session, definition = self.engine.session, self.definition
-        shapes, drift = fit_table(self.connection, session, self.engine.connection_name, definition)
+    def _sync_as_described(self) -> tuple[list[ExtractReport], tuple[str, ...]]:
+        shapes, drift = self.held.fit()
         reports: list[ExtractReport] = []
-        for one in shapes:
-            scope = Scope(self.engine.connection_name, organization, definition.name, one.sobject)
-            first_load = is_empty(self.connection, definition)
-            reading = Reading(session, self.connection, scope, definition, one, is_first_load=first_load)
+        for shape in shapes:
+            first_load = is_empty(self.held.connection, self.held.definition)
+            reading = replace(self.held.reading(shape), is_first_load=first_load)
             done = sum(report.counts.read for report in reports)
             reports += self._read_source(reading, done)
         return reports, drift
 
     def _read_source(self, reading: Reading, rows_before: int) -> list[ExtractReport]:
         window = self._source_window(reading)
-        connection, scope = self.connection, reading.scope
+        connection, scope, session = reading.connection, reading.scope, reading.session
         request, resumed = asked.open_request(connection, scope, window, self.purpose, run_id=self.run_id)
         for job_id, version in asked.abandon_other_requests(connection, scope, request):
-            bulk.abort(self.engine.session, job_id, version=version)
+            bulk.abort(session, job_id, version=version)
         reports: list[ExtractReport] = []
         try:
             if resumed:
@@ -197,11 +153,9 @@ class _Run:
                 for part, read_at in ledger.completed_parts(connection, scope, request)
             ]
             for owed in without(window, done):
-                for part in plan.parts(
-                    self.engine.session, reading.shape, owed, most_rows=self.engine.part_rows
-                ):
+                for part in plan.parts(session, reading.shape, owed, most_rows=self.held.engine.part_rows):
                     so_far = rows_before + sum(report.counts.read for report in reports)
-                    reports += self._read_part(self._told(reading, so_far, part), request, part)
+                    reports += PartReader(self.held, self._told(reading, so_far, part), request).read(part)
         except (SalesforceError, CatalogError) as error:
             asked.note_request_error(connection, scope, request, str(error))
             raise
@@ -212,73 +166,19 @@ class _Run:
         if self.purpose == "read":
             return self.window
         scope = reading.scope
-        mark = coverage.watermark(self.connection, scope.connection_name, scope.object, scope.source)
+        mark = coverage.watermark(reading.connection, scope.connection_name, scope.object, scope.source)
         return Window(max(self.window.start, mark) if mark else self.window.start, self.window.end)
 
     def _finish_unfinished(self, reading: Reading, request: str) -> list[ExtractReport]:
-        unfinished = ledger.unfinished_extract(self.connection, reading.scope, request, reading.shape.fields)
+        unfinished = ledger.unfinished_extract(
+            reading.connection, reading.scope, request, reading.shape.fields
+        )
         if unfinished is None:
             return []
         try:
-            return [self._run(reading, unfinished)]
+            return [PartReader(self.held, reading, request).run(unfinished)]
         except (bulk.JobGone, bulk.JobFailed, LocatorExpired, NotProved, QueryTooLarge):
             return []  # its part is read afresh
-
-    def _read_part(self, reading: Reading, request: str, part: Part) -> list[ExtractReport]:
-        tries = FRESH_TRIES
-        while True:
-            tries -= 1
-            try:
-                return [self._run(reading, self._begin(reading, request, part))]
-            except QueryTooLarge:
-                return self._read_halves(reading, request, part)
-            except BulkRefused as error:
-                if plan.choose_api(self.definition, reading.shape, part, "rest") == "rest":
-                    coverage.force_api(self.connection, reading.scope, "rest", str(error))
-            except (bulk.JobGone, bulk.JobStuck, LocatorExpired, NotProved):
-                if tries == 0:
-                    raise
-
-    def _read_halves(self, reading: Reading, request: str, part: Part) -> list[ExtractReport]:
-        reports: list[ExtractReport] = []
-        for half in plan.halves(self.engine.session, reading.shape, part):
-            reports += self._read_part(reading, request, half)
-        return reports
-
-    def _begin(self, reading: Reading, request: str, part: Part) -> Extract:
-        forced = coverage.forced_api(self.connection, reading.scope)
-        several_pages = part.expected is None or part.expected > self.engine.page_rows
-        return ledger.begin_extract(
-            self.connection,
-            reading.scope,
-            request,
-            part,
-            api=plan.choose_api(self.definition, reading.shape, part, forced),
-            operation=plan.operation(reading.shape),
-            soql=plan.statement(reading.shape, part),
-            fields=reading.shape.fields,
-            api_version=self.engine.session.api_version,
-            max_records=self.engine.page_rows,
-            page_mode="parallel" if several_pages and self.engine.parallel_pages else "serial",
-        )
-
-    def _run(self, reading: Reading, one: Extract) -> ExtractReport:
-        reader = self._reader(reading, one)
-        try:
-            return extract.run(reading, one, reader)
-        except SalesforceError as error:
-            resumable = isinstance(error, TransientError | DailyLimitReached)
-            ledger.extract_failed(
-                self.connection, reading.scope, one.extract_id, str(error), resumable=resumable
-            )
-            raise
-        finally:
-            reader.close()
-
-    def _reader(self, reading: Reading, one: Extract) -> Reader:
-        if one.api == "rest":
-            return RestReader(reading.session, one, reading.shape.cursor)
-        return BulkReader(reading.session, one, deadline_s=self.engine.job_deadline_s)
 
     def _told(self, reading: Reading, rows_before: int, part: Part) -> Reading:
         def on_rows(rows: int) -> None:

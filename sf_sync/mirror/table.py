@@ -10,6 +10,7 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.columns import Shape, SqlType
 from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.catalog.naming import SYSTEM_NAMES
 
 LOCK_TIMEOUT = "5s"
 MUCH_NEW_ROWS, MUCH_NEW_SHARE = 1_000, 0.1
@@ -39,8 +40,26 @@ def ensure_table(connection: psycopg.Connection[Any], definition: ObjectDefiniti
         else:
             _create(connection, definition, wanted)
         _comment(connection, definition, shape, missing)
-        _index(connection, definition, {**present, **wanted})
         _live_view(connection, definition, [*present, *missing])
+
+
+def build_indexes(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> None:
+    """Build the indexes that the table lacks; that of its primary key it has from the beginning.
+
+    At the end of a sync, because a first load is faster without them; where one is killed, the next sync builds
+    them. The caller holds the object's lock, and readers go on. One transaction an index, with a short lock time-out.
+    """
+    present, built = columns_of(connection, definition), _indexes_of(connection, definition)
+    for column in dict.fromkeys([*definition.indexes, SYSTEM_NAMES["SystemModstamp"], "_synced_at"]):
+        name = f"{definition.table}_{column}_idx"[:63]
+        if column in present and name not in built:
+            with connection.transaction():
+                connection.execute(sql.SQL("set local lock_timeout to {}").format(Literal(LOCK_TIMEOUT)))
+                connection.execute(
+                    sql.SQL("create index {} on {} ({})").format(
+                        Identifier(name), table_name(definition), Identifier(column)
+                    )
+                )
 
 
 def is_empty(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> bool:
@@ -87,6 +106,14 @@ def comments_of(connection: psycopg.Connection[Any], definition: ObjectDefinitio
     return dict(rows.fetchall())
 
 
+def _indexes_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> set[str]:
+    rows = connection.execute(
+        "select relname from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = to_regclass(%s)",
+        [f"salesforce.{definition.table}"],
+    )
+    return {name for (name,) in rows}
+
+
 def _wanted_columns(definition: ObjectDefinition, shape: Shape) -> dict[str, str]:
     wanted: dict[str, str] = {"salesforce_id": 'text collate "C" primary key'}
     if definition.discriminator:
@@ -131,21 +158,6 @@ def _comment(
             connection.execute(
                 sql.SQL("comment on column {}.{} is {}").format(
                     table_name(definition), Identifier(column.name), Literal(column.comment)
-                )
-            )
-
-
-def _index(
-    connection: psycopg.Connection[Any], definition: ObjectDefinition, present: dict[str, str]
-) -> None:
-    cursor = "sf_system_modstamp" if "sf_system_modstamp" in present else None
-    for name in dict.fromkeys([*definition.indexes, *([cursor] if cursor else []), "_synced_at"]):
-        if name in present:
-            connection.execute(
-                sql.SQL("create index if not exists {} on {} ({})").format(
-                    Identifier(f"{definition.table}_{name}_idx"[:63]),
-                    table_name(definition),
-                    Identifier(name),
                 )
             )
 

@@ -27,10 +27,11 @@ SCHEMAS = ("salesforce", "salesforce_live", "sync", "analytics")
 metadata = MetaData(schema="sync")
 
 
-def _moment(name: str, *, nullable: bool = True, now: bool = False) -> Column[datetime]:
-    return Column(
-        name, TIMESTAMP(timezone=True), nullable=nullable, server_default=text("now()") if now else None
-    )
+def _moment(
+    name: str, *, nullable: bool = True, now: bool = False, comment: str | None = None
+) -> Column[datetime]:
+    default = text("now()") if now else None
+    return Column(name, TIMESTAMP(timezone=True), nullable=nullable, server_default=default, comment=comment)
 
 
 def _count(name: str) -> Column[int]:
@@ -125,6 +126,8 @@ pages = Table(
             "revived",
             "duplicate",
             "rejected",
+            "refreshed",
+            "missed",
             "rejected_cells",
             "nul_bytes",
             "bytes",
@@ -190,6 +193,9 @@ object_state = Table(
     _moment("drifted_at"),
     _moment("described_at"),
     _moment("unchanged_at"),
+    _moment("deleted_until", comment="Up to when the org's list of deleted records has been read."),
+    _moment("ids_compared_at"),
+    _moment("refreshed_at"),
     comment="What was learned about an object at run time.",
 )
 
@@ -217,4 +223,83 @@ budget = Table(
     _moment("exhausted_until"),
     _moment("observed_at", nullable=False, now=True),
     comment="The org's own figure of API requests in the last 24 hours, as of its last answer.",
+)
+
+schema_changes = Table(
+    "schema_changes",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("schema_change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("object", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    _moment("seen_at", nullable=False, now=True),
+    Column("kind", Text, nullable=False, comment="first seen, added, left out, gone, back or retyped."),
+    Column("field", Text, nullable=False),
+    Column("column", Text, comment="NULL where the field has none."),
+    Column("type", Text, comment="The column's type."),
+    Column("says", Text, nullable=False),
+    comment="How the org's fields have changed, one row a field.",
+)
+Index("schema_changes_by_object", schema_changes.c.connection, schema_changes.c.object)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("record_id", Text(collation="C"), primary_key=True),
+    _moment("absent_at", nullable=False),
+    Column("source", Text, nullable=False),
+    Column("found_by", Text, nullable=False, comment="The org's list of deleted records, or a comparison."),
+    _moment("deleted_at", comment="As the org says; NULL where a comparison found it."),
+    _moment("found_at", nullable=False, now=True),
+    comment="Records that are gone from the org: since when that is known, and how it was found.",
+)
+
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("verification_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("object", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("level", Text, nullable=False, comment="deleted list, counts, ids or values."),
+    Column("outcome", Text, comment="NULL while it runs, or when it broke off."),
+    *(
+        Column(name, BigInteger)
+        for name in ("org_rows", "table_rows", "missing", "absent", "differing", "repaired", "api_calls")
+    ),
+    Column("says", Text),
+    Column("details", JSONB),
+    Column("run_id", Text),
+    _moment("started_at", nullable=False, now=True),
+    _moment("finished_at"),
+    comment="Comparisons of the org with the mirror: what differed and what was repaired.",
+)
+Index(
+    "verifications_by_object", verifications.c.connection, verifications.c.object, verifications.c.started_at
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("hour", TIMESTAMP(timezone=True), primary_key=True),
+    Column("object", Text, primary_key=True, comment="Empty where a request is about no object."),
+    Column("operation", Text, primary_key=True),
+    _count("calls"),
+    _count("bytes"),
+    comment="Our own requests to the org: how many, by hour, object and operation.",
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("erasure_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("record_id", Text(collation="C"), nullable=False),
+    Column("places", JSONB, nullable=False, comment="Rows removed or blanked, by table."),
+    Column("asked_by", Text, nullable=False),
+    _moment("erased_at", nullable=False, now=True),
+    comment="That a person's data was erased, without the data.",
 )

@@ -13,7 +13,8 @@ import pytest
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.defs.checks import DESCRIPTIONS
 from sf_sync.defs.keys import PURPOSE, RANGE_END, RANGE_START
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.org import open_session
 from sf_sync_tests.browser.dagster_dev import FIRST_DAY, DagsterDev, eventually

@@ -19,8 +19,8 @@ from sf_sync.defs.keys import RANGE_END, RANGE_START, range_tags
 from sf_sync.defs.mirror import mirror_asset
 from sf_sync.defs.range_run import RunResult, end_killed_runs, materialize_range
 from sf_sync.defs.resources import MirrorEngine
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.lock import object_lock
-from sf_sync.mirror.syncing import Engine
 from sf_sync.salesforce.org import open_session
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import CONNECTION, Settings

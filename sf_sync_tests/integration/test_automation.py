@@ -18,7 +18,8 @@ from sf_sync.defs.keys import PURPOSE, RANGE_END, RANGE_START, mirror_key
 from sf_sync.defs.range_run import materialize_range
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.defs.schedules import delete_old_runs
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.org import open_session
 from sf_sync.sandbox.server import LocalOrg

@@ -8,7 +8,8 @@ import pytest
 
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.mirror.changes import find_changes
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync_tests.integration.test_proof import MONTH
 

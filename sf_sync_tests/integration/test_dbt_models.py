@@ -17,7 +17,8 @@ from sf_sync import dbt
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli import app
 from sf_sync.dbt.generate import STAGING, generate, take_from_database
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli import app
 from sf_sync.mirror.days import requested_window
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 

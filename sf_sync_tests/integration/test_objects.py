@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.plan import NOT_IN_BULK
 from sf_sync.mirror.report import Counts, SyncReport
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.errors import BulkRefused, ObjectMissing
 from sf_sync.sandbox.server import LocalOrg

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
+from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.report import Counts, SyncReport
-from sf_sync.mirror.syncing import Engine, sync_window
+from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import LATE_ROWS, Window, days_window
 from sf_sync.salesforce.errors import DailyLimitReached, SalesforceError
 from sf_sync.sandbox.server import LocalOrg

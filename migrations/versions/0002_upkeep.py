@@ -154,6 +154,9 @@ def upgrade() -> None:
         sa.Column("missed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         schema="sync",
     )
+    # Each change is a row of sync.schema_changes.
+    op.drop_column("object_state", "drift", schema="sync")
+    op.drop_column("object_state", "drifted_at", schema="sync")
 
 
 def downgrade() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +16,13 @@ from sf_sync.catalog.schema_docs import object_page
 from sf_sync.cli.console import FAILED, err, out, table
 from sf_sync.mirror import models as mirror_models
 from sf_sync.mirror.schema_diff import differences
-from sf_sync.mirror.schema_history import FieldsChanged, field_history, last_drift
+from sf_sync.mirror.schema_history import field_history
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import ObjectMissing
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import open_database
-
-SHOWN_FIELDS = 8
 
 app = typer.Typer(no_args_is_help=True, help="Fields of the org and columns of the mirror.")
 
@@ -104,43 +103,26 @@ def history(
     object_name: Annotated[str | None, typer.Argument(metavar="[OBJECT]", help="Only this object.")] = None,
     as_json: Json = False,
 ) -> None:
-    """When fields came and went, as far as the ledger goes back, and the last drift of each object."""
+    """When fields came, went and changed their type, as seen before every sync."""
     settings = Settings.load()
     if object_name is not None:
         find(load_catalog(settings.catalog), object_name)
     with open_database(settings).connect("schema history") as connection:
         changes = field_history(connection, CONNECTION, object_name)
-        drifts = last_drift(connection, CONNECTION, object_name)
     if as_json:
-        for line in [*(one.to_json() for one in changes), *(one.to_json() for one in drifts)]:
-            typer.echo(json.dumps(line))
+        for change in changes:
+            typer.echo(json.dumps(change.to_json()))
         return
     if not changes:
         out.print("nothing has been read yet; `sf-sync sync` reads")
         return
     rows = table("seen", "object", "from", "what changed")
-    for change in changes:
-        rows.add_row(f"{change.seen_at:%Y-%m-%d %H:%M:%S}", change.object, change.source, _words(change))
+    begun = Counter((one.seen_at, one.object, one.source) for one in changes if one.kind == "first seen")
+    lines = [(*first, f"first read, with {fields} fields") for first, fields in begun.items()]
+    lines += [(one.seen_at, one.object, one.source, one.says) for one in changes if one.kind != "first seen"]
+    for seen_at, name, source, says in sorted(lines):
+        rows.add_row(f"{seen_at:%Y-%m-%d %H:%M:%S}", name, source, says)
     out.print(rows)
-    for drift in drifts:
-        for sentence in drift.drift:
-            out.print(
-                f"{drift.object} ({drift.source}), last drift: {sentence}", highlight=False, soft_wrap=True
-            )
-
-
-def _words(change: FieldsChanged) -> str:
-    if change.before is None:
-        return f"first read, with {len(change.added)} fields"
-    parts = [
-        f"{word}: {_some(names)}" for word, names in (("new", change.added), ("gone", change.gone)) if names
-    ]
-    return "; ".join(parts)
-
-
-def _some(names: list[str]) -> str:
-    more = f", and {len(names) - SHOWN_FIELDS} more" if len(names) > SHOWN_FIELDS else ""
-    return ", ".join(names[:SHOWN_FIELDS]) + more
 
 
 def _pages(

@@ -41,7 +41,7 @@ def fit_table(
         named |= {compound.field: compound.name for compound in fitted.shape.compounds}
         now_known = KnownFields({**known.columns, **named}, frozenset(known.columns.keys() - named.keys()))
         known_fields.save(
-            connection, connection_name, definition.name, source.sobject, now_known, fitted.drift
+            connection, connection_name, definition.name, source.sobject, now_known, fitted.changes
         )
         shapes.append(fitted.shape)
         drift += fitted.drift

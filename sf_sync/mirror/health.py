@@ -100,8 +100,9 @@ def no_drift(
     """The org's fields haven't changed lately."""
     rows = connection.execute(
         """
-        select jsonb_array_elements_text(drift) from sync.object_state
-        where connection = %s and object = %s and drifted_at >= %s
+        select says from sync.schema_changes
+        where connection = %s and object = %s and seen_at >= %s and kind <> 'first seen'
+        order by schema_change_id desc
         """,
         [connection_name, definition.name, since],
     ).fetchall()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
+
+from sf_sync.catalog.drift import FieldChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +39,32 @@ def save(
     object_name: str,
     source: str,
     known: KnownFields,
-    drift: tuple[str, ...],
+    changes: tuple[FieldChange, ...],
 ) -> None:
-    """Remember the fields, and whether they have just drifted."""
-    content = Jsonb({"columns": dict(known.columns), "gone": sorted(known.gone)})
+    """Remember the fields, and how they have just changed. A change that is known already is not written again."""
     connection.execute(
         """
-        insert into sync.object_state as s (connection, object, source, fields, drift, drifted_at, described_at)
-        values (%(connection)s, %(object)s, %(source)s, %(fields)s, %(drift)s,
-            case when %(drift)s <> '[]'::jsonb then now() end, now())
-        on conflict (connection, object, source) do update
-        set fields = excluded.fields, described_at = now(),
-            drift = case when excluded.drift = '[]'::jsonb then s.drift else excluded.drift end,
-            drifted_at = coalesce(excluded.drifted_at, s.drifted_at)
+        insert into sync.object_state (connection, object, source, fields, described_at)
+        values (%(connection)s, %(object)s, %(source)s, %(fields)s, now())
+        on conflict (connection, object, source) do update set fields = excluded.fields, described_at = now()
         """,
         {
             "connection": connection_name,
             "object": object_name,
             "source": source,
-            "fields": content,
-            "drift": Jsonb(drift),
+            "fields": Jsonb({"columns": dict(known.columns), "gone": sorted(known.gone)}),
         },
     )
+    for change in changes:
+        connection.execute(
+            """
+            insert into sync.schema_changes (connection, object, source, kind, field, "column", type, says)
+            select %(connection)s, %(object)s, %(source)s, %(kind)s, %(field)s, %(column)s, %(type)s, %(says)s
+            where %(kind)s is distinct from (
+                select kind from sync.schema_changes
+                where connection = %(connection)s and object = %(object)s and source = %(source)s
+                    and field = %(field)s
+                order by schema_change_id desc limit 1)
+            """,
+            {"connection": connection_name, "object": object_name, "source": source, **asdict(change)},
+        )

@@ -189,8 +189,6 @@ object_state = Table(
     Column("api", Text, comment="The API that the org's answers have forced, if any."),
     Column("api_reason", Text),
     Column("fields", JSONB, comment="Columns by field, for all fields ever seen, and which are gone."),
-    Column("drift", JSONB, comment="What changed in the org's fields when they changed last, as sentences."),
-    _moment("drifted_at"),
     _moment("described_at"),
     _moment("unchanged_at"),
     _moment("deleted_until", comment="Up to when the org's list of deleted records has been read."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .schema import Field, ObjectType
+from .schema import MASTER_RECORD_TYPE, Field, ObjectType
 
 SOAP_TYPES = {
     "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "long": "xsd:long",
@@ -19,7 +19,6 @@ UNSORTABLE = frozenset({"multipicklist", "address", "location", "base64"})
 NOT_AGGREGATABLE = frozenset({"boolean", "multipicklist", "address", "location", "base64"})
 PERMISSIONLESS = frozenset({"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById",
                             "SystemModstamp", "Name", "LastName", "OwnerId"})  # fmt: skip
-MASTER_RECORD_TYPE = "012000000000000AAA"
 
 
 def filterable(field: Field) -> bool:
@@ -50,7 +49,7 @@ def describe_field(field: Field) -> dict[str, Any]:
     return {
         "aggregatable": aggregatable(field),
         "aiPredictionField": False,
-        "autoNumber": False,
+        "autoNumber": field.auto_number is not None,
         "byteLength": field.length * 3 if text else field.length,
         "calculated": field.calculated,
         "calculatedFormula": field.formula,
@@ -62,8 +61,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "custom": field.custom,
         "defaultValue": False if field.type == "boolean" else None,
         "defaultValueFormula": None,
-        "defaultedOnCreate": field.type in ("boolean", "id")
-        or field.name in PERMISSIONLESS - {"Name", "LastName"},
+        "defaultedOnCreate": field.defaulted or field.name in PERMISSIONLESS - {"Name", "LastName"},
         "dependentPicklist": False,
         "deprecatedAndHidden": False,
         "digits": field.digits,
@@ -100,9 +98,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "relationshipName": field.relationship,
         "relationshipOrder": None,
         "restrictedDelete": False,
-        "restrictedPicklist": field.compound is not None
-        and field.type == "picklist"
-        and "Accuracy" in field.name,
+        "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "searchPrefilterable": field.type == "reference",
         "soapType": SOAP_TYPES.get(field.type, "xsd:string"),
@@ -186,7 +182,7 @@ def describe_object(kind: ObjectType, kinds: Mapping[str, ObjectType], version: 
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": [_master_record_type(kind, version)],
+        "recordTypeInfos": list(_record_types(kind, version)),
         "searchLayoutable": kind.createable,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": f"All {kind.label_plural.lower()}", "name": "everything"}],
@@ -194,18 +190,20 @@ def describe_object(kind: ObjectType, kinds: Mapping[str, ObjectType], version: 
     }
 
 
-def _master_record_type(kind: ObjectType, version: str) -> dict[str, Any]:
-    layout = f"/services/data/v{version}/sobjects/{kind.name}/describe/layouts/{MASTER_RECORD_TYPE}"
-    return {
-        "active": True,
-        "available": True,
-        "defaultRecordTypeMapping": True,
-        "developerName": "Master",
-        "master": True,
-        "name": "Master",
-        "recordTypeId": MASTER_RECORD_TYPE,
-        "urls": {"layout": layout},
-    }
+def _record_types(kind: ObjectType, version: str) -> Iterable[dict[str, Any]]:
+    for name, record_type in {**kind.record_types, "Master": MASTER_RECORD_TYPE}.items():
+        master = record_type == MASTER_RECORD_TYPE
+        layout = f"/services/data/v{version}/sobjects/{kind.name}/describe/layouts/{record_type}"
+        yield {
+            "active": True,
+            "available": True,
+            "defaultRecordTypeMapping": record_type == kind.default_record_type,
+            "developerName": name,
+            "master": master,
+            "name": name.replace("_", " "),
+            "recordTypeId": record_type,
+            "urls": {"layout": layout},
+        }
 
 
 def _child_relationships(kind: ObjectType, kinds: Iterable[ObjectType]) -> Iterable[dict[str, Any]]:

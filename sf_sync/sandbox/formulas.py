@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sf_sync.sandbox.cells import NULL, cell_text
-from sf_sync.sandbox.table import Table
+from .cells import NULL, cell_text
+from .table import Table
 
 NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
 

@@ -13,6 +13,7 @@ import yaml
 
 COMPOUND_TYPES = frozenset({"address", "location"})
 LONG_TEXT = 255
+MASTER_RECORD_TYPE = "012000000000000AAA"
 DEFAULT_LENGTHS = {"id": 18, "reference": 18, "picklist": 255, "multipicklist": 4099, "phone": 40, "url": 255}
 DEFAULT_NUMBERS = {"double": (18, 2), "currency": (18, 2), "percent": (5, 2)}
 SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
@@ -51,6 +52,8 @@ class Field:
     formula: str | None = None
     calculated: bool = False
     name_field: bool = False
+    restricted: bool = False
+    auto_number: str | None = None
     hidden: bool = False
 
     @property
@@ -64,6 +67,13 @@ class Field:
         return self.type not in COMPOUND_TYPES
 
     @property
+    def defaulted(self) -> bool:
+        """Whether a new record has a value though none is given."""
+        owner = self.name == "OwnerId"
+        chosen = self.type == "picklist" and not self.nillable and bool(self.values)
+        return self.type in ("boolean", "id") or owner or chosen or self.auto_number is not None
+
+    @property
     def long_text(self) -> bool:
         """Long text can't be filtered, sorted or grouped."""
         return self.type == "textarea" and self.length > LONG_TEXT
@@ -71,7 +81,7 @@ class Field:
 
 @dataclass(frozen=True)
 class ObjectType:
-    """One object. `bulk` says whether the Bulk API reads it; the rest shows in describe."""
+    """One object. `bulk` says whether the Bulk API reads it, `record_types` maps developer names to ids."""
 
     name: str
     label: str
@@ -85,10 +95,15 @@ class ObjectType:
     replicateable: bool = True
     semi_join: bool = True
     children: Mapping[str, str] = field(default_factory=dict)
+    record_types: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
         return {f.name.lower(): f for f in self.fields if not f.hidden}
+
+    @cached_property
+    def _all(self) -> dict[str, Field]:
+        return {f.name: f for f in self.fields}
 
     @cached_property
     def _by_relationship(self) -> dict[str, Field]:
@@ -103,6 +118,10 @@ class ObjectType:
         """A visible field by its API name, without case."""
         return self._by_name.get(name.lower())
 
+    def field(self, name: str) -> Field:
+        """A field by its exact API name, hidden or not; KeyError where there is none."""
+        return self._all[name]
+
     def find_relationship(self, name: str) -> Field | None:
         """The visible reference field behind a relationship name, without case."""
         return self._by_relationship.get(name.lower())
@@ -110,6 +129,11 @@ class ObjectType:
     def components(self, compound: str) -> tuple[Field, ...]:
         """The fields that a compound field is made of."""
         return tuple(f for f in self.fields if f.compound == compound and f.name != compound)
+
+    @property
+    def default_record_type(self) -> str:
+        """The record type of new records that name none."""
+        return next(iter(self.record_types.values()), MASTER_RECORD_TYPE)
 
     @property
     def has_delete_flag(self) -> bool:
@@ -160,7 +184,7 @@ def make_field(name: str, spec: str | Mapping[str, Any]) -> Field:
         scale=scale,
         digits=digits,
         nillable=not given.get("required", kind in ("id", "boolean")),
-        writable=not given.get("ro", kind == "id" or "formula" in given),
+        writable=not given.get("ro", kind == "id" or "formula" in given or "auto_number" in given),
         compound=given.get("compound"),
         references=(to,) if isinstance(to, str) else tuple(to),
         relationship=given.get("relationship"),
@@ -171,12 +195,14 @@ def make_field(name: str, spec: str | Mapping[str, Any]) -> Field:
         formula=given.get("formula"),
         calculated="formula" in given,
         name_field=given.get("name_field", False),
+        restricted=given.get("restricted", kind == "picklist" and "Accuracy" in name),
+        auto_number=given.get("auto_number"),
     )
 
 
 @cache
 def load(name: str) -> ObjectType:
-    """The object that `objects/<name>.yaml` describes."""
+    """The object that `objects/<name>.yaml` describes; `pima/<name>` is one of the optional PIMA objects."""
     text = resources.files(__package__).joinpath("objects", f"{name}.yaml").read_text(encoding="utf-8")
     table: dict[str, Any] = yaml.safe_load(text)
     system = [s for s in SYSTEM_FIELDS if s not in table.get("lacks", ())]
@@ -190,7 +216,16 @@ def load(name: str) -> ObjectType:
     specs |= {n: s for n, s in table["fields"].items() if n not in standard}
     flags = {
         key: table[key]
-        for key in ("bulk", "deletable", "createable", "mergeable", "replicateable", "semi_join", "children")
+        for key in (
+            "bulk",
+            "deletable",
+            "createable",
+            "mergeable",
+            "replicateable",
+            "semi_join",
+            "children",
+            "record_types",
+        )
         if key in table
     }
     return ObjectType(
@@ -203,7 +238,13 @@ def load(name: str) -> ObjectType:
     )
 
 
-def names() -> list[str]:
-    """Every object that has a table here."""
-    files = resources.files(__package__).joinpath("objects").iterdir()
-    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+def names(pima: bool = False) -> list[str]:
+    """Every object that has a table here; those of PIMA only where they are asked for."""
+    folders = ("", "pima/") if pima else ("",)
+    root = resources.files(__package__).joinpath("objects")
+    return [
+        folder + name.removesuffix(".yaml")
+        for folder in folders
+        for name in sorted(file.name for file in root.joinpath(folder).iterdir())
+        if name.endswith(".yaml")
+    ]

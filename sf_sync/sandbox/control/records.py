@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sf_sync.sandbox.cells import FALSE, TRUE, Value, cell_text, render, stamp_cell, text_cell
-from sf_sync.sandbox.org import Deletion, Org
+from sf_sync.sandbox import rows
+from sf_sync.sandbox.cells import FALSE, TRUE, Value, cell_text, render, text_cell
+from sf_sync.sandbox.org import Org
 from sf_sync.sandbox.schema import Field
 from sf_sync.sandbox.table import Table
-
-from .formulas import account_name, derived
 
 
 class RecordControl:
@@ -22,41 +21,38 @@ class RecordControl:
     def insert(self, object: str, values: Mapping[str, Value] | None = None, late: float = 0) -> str:
         """Create a record; readers see it `late` seconds after its stamp. Gives its id."""
         with self._changing(object) as table:
-            cells = self._defaults(table) | self._cells(table, values or {})
-            return table.insert(self._derived(table, cells), self._visible_at(table, late))
+            return rows.insert(self._org, table, self._cells(table, values or {}), late=late)
 
     def update(self, object: str, id: str, values: Mapping[str, Value], late: float = 0) -> None:
         """Change fields as a user does: SystemModstamp and LastModifiedDate move."""
         with self._changing(object) as table:
-            cells = self._cells(table, values) | self._stamps(table, ("SystemModstamp", "LastModifiedDate"))
-            self._write(table, id, cells, late)
-            if table.kind.name == "Account" and "Name" in cells:
-                self._refresh_account_formulas(id)
+            rows.update(self._org, table, id, self._cells(table, values), late=late)
 
     def touch(self, object: str, ids: Iterable[str]) -> None:
         """Let the system change records: only SystemModstamp moves."""
         with self._changing(object) as table:
             for record_id in ids:
-                self._write(table, record_id, self._stamps(table, ("SystemModstamp",)))
+                rows.write(self._org, table, record_id, self._stamp(table))
 
     def set_raw(self, object: str, id: str, field: str, text: str) -> None:
         """Put any text into a cell, without moving a stamp: nasty data, or a formula that changed its value."""
         with self._changing(object) as table:
-            self._write(table, id, {self._field(table, field).name: text_cell(text)}, derive=False)
+            rows.write(self._org, table, id, {self._field(table, field).name: text_cell(text)}, derive=False)
 
     def set_unstamped(self, object: str, id: str, values: Mapping[str, Value]) -> None:
         """Change fields without moving any stamp."""
         with self._changing(object) as table:
-            self._write(table, id, self._cells(table, values), derive=False)
+            rows.write(self._org, table, id, self._cells(table, values), derive=False)
 
     def delete(self, object: str, ids: Sequence[str]) -> None:
         """Put records into the recycle bin."""
-        self._flag(object, ids, TRUE)
-        self._remember(object, ids)
+        with self._changing(object) as table:
+            rows.put_in_bin(self._org, table, ids)
 
     def undelete(self, object: str, ids: Sequence[str]) -> None:
         """Take records out of the recycle bin; they keep their ids."""
-        self._flag(object, ids, FALSE)
+        with self._changing(object) as table:
+            rows.flag(self._org, table, ids, FALSE)
         back = set(ids)
         self._org.deletions = [d for d in self._org.deletions if d.id not in back]
 
@@ -66,7 +62,7 @@ class RecordControl:
             known = {d.id for d in self._org.deletions}
             for record_id in ids:
                 table.remove(record_id)
-        self._remember(object, [record_id for record_id in ids if record_id not in known])
+            rows.remember_deletions(self._org, table, [i for i in ids if i not in known])
 
     def vanish(self, object: str, ids: Sequence[str]) -> None:
         """Take records out of the user's sight without a word anywhere, as lost sharing does; `appear` undoes it."""
@@ -87,10 +83,10 @@ class RecordControl:
                 raise ValueError(f"{table.kind.name} records can't be merged")
             flags = {"IsDeleted": TRUE, "MasterRecordId": text_cell(winner)}
             for loser in losers:
-                self._write(table, loser, flags | self._stamps(table, ("SystemModstamp",)))
+                rows.write(self._org, table, loser, flags | self._stamp(table))
             self._reparent(table, winner, losers)
             self.touch(object, [winner])
-        self._remember(object, losers)
+            rows.remember_deletions(self._org, table, losers)
 
     def _reparent(self, parent: Table, winner: str, losers: Sequence[str]) -> None:
         gone = {text_cell(loser) for loser in losers}
@@ -102,13 +98,8 @@ class RecordControl:
                 column = table.columns[name]
                 ids = table.columns["Id"]
                 for child in [ids[s] for s in table.slots(all_rows=True) if column[s] in gone]:
-                    cells = {name: text_cell(winner)} | self._stamps(table, ("SystemModstamp",))
+                    cells = {name: text_cell(winner)} | self._stamp(table)
                     table.update(cell_text(child), cells)
-
-    def _remember(self, name: str, ids: Iterable[str]) -> None:
-        kind = self._org.kind(name)
-        now = self._org.clock.seconds()
-        self._org.deletions += [Deletion(kind.name if kind else name, record_id, now) for record_id in ids]
 
     def ids(self, object: str, include_deleted: bool = False) -> list[str]:
         """The ids of an object's records."""
@@ -147,50 +138,8 @@ class RecordControl:
         fields = {name: self._field(table, name) for name in values}
         return {field.name: render(field.type, values[name]) for name, field in fields.items()}
 
-    def _stamps(self, table: Table, names: tuple[str, ...]) -> dict[str, bytes]:
-        cell = stamp_cell(self._org.clock.seconds())
-        return {name: cell for name in names if name in table.columns}
-
-    def _defaults(self, table: Table) -> dict[str, bytes]:
-        user = text_cell(self._org.user_id)
-        cells = {f.name: FALSE for f in table.kind.fields if f.type == "boolean"}
-        cells |= {
-            name: user for name in ("OwnerId", "CreatedById", "LastModifiedById") if name in table.columns
-        }
-        return cells | self._stamps(table, ("CreatedDate", "LastModifiedDate", "SystemModstamp"))
-
-    def _write(
-        self, table: Table, record_id: str, cells: dict[str, bytes], late: float = 0, derive: bool = True
-    ) -> None:  # fmt: skip
-        slot = table.slot(record_id)
-        if derive and slot is not None:
-            cells = self._derived(table, cells, slot)
-        table.update(record_id, cells, self._visible_at(table, late))
-
-    def _derived(self, table: Table, cells: dict[str, bytes], slot: int | None = None) -> dict[str, bytes]:
-        return derived(table, cells, slot, self._org.tables["Account"])
-
-    def _refresh_account_formulas(self, account_id: str) -> None:
-        contacts = self._org.tables["Contact"]
-        if "Contact_Account_Name__c" not in contacts.columns:
-            return
-        wanted = text_cell(account_id)
-        name = account_name(self._org.tables["Account"], wanted)
-        column, ids = contacts.columns["AccountId"], contacts.columns["Id"]
-        for contact in [ids[s] for s in contacts.slots(all_rows=True) if column[s] == wanted]:
-            contacts.update(cell_text(contact), {"Contact_Account_Name__c": name})
-
-    def _visible_at(self, table: Table, late: float) -> float | None:
-        fault = self._org.faults.strike("commit", entity=table.kind.name)
-        seconds = late or (float(fault.values.get("seconds", 60)) if fault is not None else 0)
-        return self._org.clock.seconds() + seconds if seconds else None
-
-    def _flag(self, name: str, ids: Iterable[str], flag: bytes) -> None:
-        with self._changing(name) as table:
-            if not table.kind.has_delete_flag:
-                raise ValueError(f"{table.kind.name} records can't be deleted")
-            for record_id in ids:
-                self._write(table, record_id, {"IsDeleted": flag, **self._stamps(table, ("SystemModstamp",))})
+    def _stamp(self, table: Table) -> dict[str, bytes]:
+        return rows.stamps(self._org, table, ("SystemModstamp",))
 
 
 class _Open:

@@ -63,6 +63,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--faults", type=Path, default=None, metavar="FILE", help="a YAML list of faults to begin with"
     )
+    parser.add_argument("--pima", action="store_true", help="have the PIMA objects with a small seed")
     parser.add_argument("--changes-per-second", type=float, default=0, help="contacts changed while it runs")
     arguments = parser.parse_args(given)
     try:
@@ -92,6 +93,7 @@ def main(given: list[str] | None = None) -> int:
         job_seconds=arguments.job_seconds,
         page_rows=arguments.page_rows,
         password_grant=arguments.password_grant,
+        pima=arguments.pima,
         limits={"DailyApiRequests": arguments.daily_api_requests},
     )
     if arguments.keep is not None and arguments.keep.exists():

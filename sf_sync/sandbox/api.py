@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from . import oauth, soap
+from .bulk import ingest
 from .bulk import resources as bulk
 from .bulk1 import resources as bulk1
 from .errors import ApiError, not_found
-from .faults import REQUEST, Fault
+from .faults import ANSWER, REQUEST, Fault
 from .http import Call, Reply, error_reply
 from .limits import API
 from .org import RELEASES, LoggedCall, Org
-from .rest import composite, query, replication, resources
+from .rest import collections, composite, query, replication, resources, rows, tree
+from .write import under_way
 
 Handler = Callable[..., Reply]
 _NAME = r"([A-Za-z]\w*)"
@@ -24,11 +26,16 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     ("", {"GET": resources.root}),
     ("/limits", {"GET": resources.limits}),
     ("/sobjects", {"GET": resources.sobjects}),
-    (f"/sobjects/{_NAME}", {"GET": resources.basic}),
+    (f"/sobjects/{_NAME}", {"GET": resources.basic, "POST": rows.create}),
     (f"/sobjects/{_NAME}/describe", {"GET": resources.describe}),
     (f"/sobjects/{_NAME}/updated", {"GET": replication.updated}),
     (f"/sobjects/{_NAME}/deleted", {"GET": replication.deleted}),
-    (f"/sobjects/{_NAME}/{_RECORD}", {"GET": resources.record}),
+    (f"/sobjects/{_NAME}/Id", {"POST": rows.create}),
+    (f"/sobjects/{_NAME}/{_RECORD}", {"GET": resources.record, "PATCH": rows.update, "DELETE": rows.delete}),
+    (
+        f"/sobjects/{_NAME}/{_NAME}/([^/]+)",
+        {"GET": rows.read_by_key, "PATCH": rows.upsert, "DELETE": rows.delete_by_key},
+    ),
     ("/query", {"GET": query.query}),
     ("/queryall", {"GET": query.query_all}),
     (r"/query(?:all)?/([A-Za-z0-9]{15,18}-\d+)", {"GET": query.query_more}),
@@ -36,8 +43,22 @@ _ROUTES: list[tuple[str, dict[str, Handler]]] = [
     (f"/jobs/query/{_RECORD}", {"GET": bulk.show, "PATCH": bulk.change, "DELETE": bulk.delete}),
     (f"/jobs/query/{_RECORD}/results", {"GET": bulk.read_results}),
     (f"/jobs/query/{_RECORD}/resultpages", {"GET": bulk.read_result_pages}),
+    ("/jobs/ingest", {"POST": ingest.create, "GET": ingest.show_all}),
+    (f"/jobs/ingest/{_RECORD}", {"GET": ingest.show, "PATCH": ingest.change, "DELETE": ingest.delete}),
+    (f"/jobs/ingest/{_RECORD}/batches", {"PUT": ingest.upload}),
+    (f"/jobs/ingest/{_RECORD}/successfulresults", {"GET": ingest.read_successful}),
+    (f"/jobs/ingest/{_RECORD}/failedresults", {"GET": ingest.read_failed}),
+    (f"/jobs/ingest/{_RECORD}/unprocessedrecords", {"GET": ingest.read_unprocessed}),
     ("/composite", {"POST": lambda org, call: composite.composite(org, call, perform)}),
+    (
+        "/composite/sobjects",
+        {"POST": collections.create, "PATCH": collections.update, "DELETE": collections.delete},
+    ),
+    (f"/composite/sobjects/{_NAME}", {"GET": collections.read, "POST": collections.read}),
+    (f"/composite/sobjects/{_NAME}/{_NAME}", {"PATCH": collections.upsert}),
     ("/composite/batch", {"POST": lambda org, call: composite.batch(org, call, perform)}),
+    ("/composite/graph", {"POST": lambda org, call: composite.graph(org, call, perform)}),
+    (f"/composite/tree/{_NAME}", {"POST": tree.create}),
 ]
 ROUTES = [(re.compile(path, re.IGNORECASE), handlers) for path, handlers in _ROUTES]
 _VERSIONED = re.compile(r"/services/data/v(\d+\.\d)(/.*)?", re.IGNORECASE)
@@ -46,7 +67,7 @@ LAST_RETIRED = 30.0
 
 def answer(org: Org, call: Call) -> Reply:
     """Answer one call. Time-dependent things happen first, so that the call sees the org as it is now."""
-    with org.lock:
+    with under_way.entered(org, call, _entity(org, call.path)) as call, org.lock:
         org.settle()
         path = call.path.rstrip("/").lower()
         if path == "/services/data":
@@ -101,6 +122,8 @@ def _admitted(org: Org, call: Call, face: Face) -> Reply:
     reply = face.perform(org, replace(call, user=user, version=match[1]))
     counted = 1 + org.limits.used(API) - before
     org.log.append(_logged(org, call, reply.status, counted))
+    if org.faults.strike(ANSWER, call.method, call.path, _entity(org, call.path)) is not None:
+        return Reply(drop=True)
     return _with_usage(org, face, reply)
 
 
@@ -117,6 +140,7 @@ def perform(org: Org, call: Call) -> Reply:
     if match is None or match[1] not in RELEASES:
         return error_reply(not_found())
     path = (match[2] or "").rstrip("/")
+    call = _tunnelled(call)
     for pattern, handlers in ROUTES:
         found = pattern.fullmatch(path)
         if found is not None:
@@ -126,10 +150,16 @@ def perform(org: Org, call: Call) -> Reply:
                 text = f"HTTP Method '{call.method}' not allowed. Allowed are {allowed}"
                 return error_reply(ApiError(405, "METHOD_NOT_ALLOWED", text))
             try:
-                return handler(org, replace(call, version=match[1]), *found.groups())
+                return handler(org, replace(call, version=match[1]), *map(unquote, found.groups()))
             except ApiError as error:
                 return error_reply(error)
     return error_reply(not_found())
+
+
+def _tunnelled(call: Call) -> Call:
+    """A POST that stands for another method, for clients that have no PATCH."""
+    method = call.params.get("_HttpMethod", "").upper()
+    return replace(call, method=method) if call.method == "POST" and method in ("PATCH", "DELETE") else call
 
 
 def _with_usage(org: Org, face: Face, reply: Reply) -> Reply:
@@ -147,7 +177,7 @@ def _entity(org: Org, path: str) -> str:
     """The object that a path is about: its name, or that of the job or cursor in it."""
     parts = path.strip("/").split("/")
     for part in parts:
-        job = org.jobs.find(part) or org.classic_jobs.find(part)
+        job = org.jobs.find(part) or org.classic_jobs.find(part) or org.ingest_jobs.find(part)
         if job is not None:
             return job.entity
     kind = org.kind(parts[4]) if len(parts) > 4 and parts[3].lower() == "sobjects" else None

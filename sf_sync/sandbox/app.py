@@ -44,7 +44,9 @@ class App:
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.lower(): value for name, value in request.headers.items()}
         base = self._bases[scope["scheme"]]
-        call = Call(request.method, scope["path"], params, headers, body, base)
+        # The path as it was sent: an encoded slash is part of a value.
+        path = scope["raw_path"].decode("latin-1")
+        call = Call(request.method, path, params, headers, body, base)
         handler = control_http.answer if call.path.startswith("/control") else api.answer
         try:
             reply = await run_in_threadpool(handler, self._org, call)

@@ -17,9 +17,14 @@ VALUES: dict[str, dict[str, tuple[type, ...]]] = {
     "slow_page": {"bytes_per_second": (int, float)},
     "short_page": {"rows": (int,)},
     "wrong_job_count": {"difference": (int,)},
-    "job_failed": {"message": (str,)},
+    "job_failed": {"message": (str,), "rows": (int,)},
     "job_aborted": {"message": (str,)},
     "late_row": {"seconds": (int, float)},
+    "validation_error": {"message": (str,), "field": (str,), "value": (str,), "parent": (str,)},
+    "trigger_error": {"message": (str,), "field": (str,), "value": (str,), "parent": (str,)},
+    "duplicates_detected": {"message": (str,), "field": (str,), "value": (str,), "parent": (str,)},
+    "unable_to_lock_row": {"field": (str,), "value": (str,), "parent": (str,)},
+    "latency": {"seconds": (int, float)},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ PAGE = "page"
 INFO = "info"
 JOB = "job"
 COMMIT = "commit"
+ROW = "row"
+BEGIN = "begin"
+ANSWER = "answer"
 POINTS = {
     "http_503": REQUEST,
     "http_420_html": REQUEST,
@@ -29,6 +33,12 @@ POINTS = {
     "job_aborted": JOB,
     "job_stuck": JOB,
     "late_row": COMMIT,
+    "validation_error": ROW,
+    "trigger_error": ROW,
+    "duplicates_detected": ROW,
+    "unable_to_lock_row": ROW,
+    "latency": BEGIN,
+    "answer_lost": ANSWER,
 }
 
 
@@ -38,7 +48,9 @@ class Fault:
 
     A *request* fault strikes any API call (sign-in only where `path` says so), a *page* fault a page of
     results (Bulk or REST query), an *info* fault the job info of a finished job, a *job* fault the
-    creation of a query job, a *commit* fault a change of a record.
+    creation of a query job, a *commit* fault a change of a record, a *row* fault a record that the API
+    writes. A *begin* fault makes a call wait before it is carried out, an *answer* fault loses its answer
+    afterwards: what it did stays done.
     """
 
     kind: str
@@ -78,13 +90,23 @@ class Faults:
         """Take all faults away."""
         self._faults.clear()
 
+    def any_at(self, point: str) -> bool:
+        """Whether a fault may strike here at all."""
+        return any(fault.times > 0 and POINTS[fault.kind] == point for fault in self._faults)
+
     def strike(
-        self, point: str, method: str = "", path: str = "", entity: str = "", by_path_only: bool = False
+        self,
+        point: str,
+        method: str = "",
+        path: str = "",
+        entity: str = "",
+        by_path_only: bool = False,
+        meant: Callable[[Fault], bool] = lambda _: True,
     ) -> Fault | None:
-        """The first fault that strikes here, counted; None where all goes well."""
+        """The first fault that strikes here, counted; None where all goes well. `meant` says what else it must fit."""
         for fault in self._faults:
-            meant = fault.times > 0 and fault.matches(point, method, path, entity)
-            if meant and (fault.path or not by_path_only):
+            fits = fault.times > 0 and fault.matches(point, method, path, entity) and meant(fault)
+            if fits and (fault.path or not by_path_only):
                 if fault.after > 0:
                     fault.after -= 1
                     continue

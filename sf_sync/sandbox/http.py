@@ -23,6 +23,10 @@ class Call:
     version: str = ""
     user: str = ""
     inner: bool = False
+    # What other calls that are under way keep from this one: rows (ids of 15 characters), and keys that no record had
+    # when this one began (object, field, cell).
+    blocked: frozenset[str] = frozenset()
+    absent: frozenset[tuple[str, str, bytes]] = frozenset()
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -38,9 +42,25 @@ class Call:
             raise ApiError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected an object")
         return value
 
-    def subrequest(self, method: str, path: str, params: Mapping[str, str], body: bytes) -> Call:
+    def subrequest(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> Call:
         """A call inside this one: same user, not counted by itself."""
-        return replace(self, method=method, path=path, params=params, body=body, inner=True)
+        own = {name.lower(): value for name, value in (headers or {}).items()}
+        return replace(
+            self,
+            method=method,
+            path=path,
+            params=params,
+            body=body,
+            inner=True,
+            headers={**self.headers, **own},
+        )
 
 
 @dataclass(frozen=True)

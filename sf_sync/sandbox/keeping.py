@@ -9,7 +9,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from .org import Deletion, Org
+from .deletions import Deletion
+from .org import Org
 
 FORMAT = 1
 LEVEL = 1

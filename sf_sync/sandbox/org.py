@@ -11,13 +11,16 @@ from datetime import date
 
 from . import ids
 from .auth import App, Auth
+from .bulk.ingest_jobs import IngestJobs
 from .bulk.jobs import Jobs
 from .bulk1.jobs import ClassicJobs
 from .cells import TRUE, cell_text
 from .clock import Clock
+from .deletions import Deletion, Purge
 from .faults import Faults
 from .limits import Limits
 from .rest.cursors import Cursors
+from .row_locks import RowLocks
 from .schema import ObjectType
 from .table import Table
 
@@ -38,6 +41,7 @@ class Options:
     page_rows: int = 50_000
     session_seconds: float = 7200.0
     limits: Mapping[str, int] = field(default_factory=dict)
+    lock_wait: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,6 @@ class LoggedCall:
     counted: int
     at: float
     subrequests: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """A record that went, softly or for good, and when."""
-
-    entity: str
-    id: str
-    at: float
 
 
 class Org:
@@ -85,12 +80,16 @@ class Org:
         self.faults = Faults()
         self.jobs = Jobs()
         self.classic_jobs = ClassicJobs()
+        self.ingest_jobs = IngestJobs()
         self.cursors = Cursors(clock)
         self.log: deque[LoggedCall] = deque(maxlen=LOGGED_CALLS)
         self.schema_changed = clock.seconds()
         self.torn_reads = False
         self.stop_life: Callable[[], int] = lambda: 0
         self.deletions: list[Deletion] = []
+        self.purges: list[Purge] = []
+        self.open_transactions = 0
+        self.row_locks = RowLocks()
         self.between: list[tuple[int, Callable[[], object]]] = []
 
     @property
@@ -140,12 +139,20 @@ class Org:
         """Let everything happen that is due by the clock, in the order of time: late commits, steps of jobs."""
         now = self.clock.seconds()
         due = {moment for table in self.tables.values() for moment in table.commits_due()}
-        due.update(self.jobs.steps_due(), self.classic_jobs.steps_due())
+        due.update(purge.at for purge in self.purges)
+        due.update(self.jobs.steps_due(), self.classic_jobs.steps_due(), self.ingest_jobs.steps_due())
         for moment in [*sorted(m for m in due if m < now), now]:
             for table in self.tables.values():
                 table.settle(moment)
+            self._purge(moment)
             self.jobs.settle(self, moment)
             self.classic_jobs.settle(self, moment)
+            self.ingest_jobs.settle(self, moment)
+
+    def _purge(self, now: float) -> None:
+        for purge in [purge for purge in self.purges if purge.at <= now]:
+            self.purges.remove(purge)
+            self.tables[purge.entity].remove(purge.id)
 
     def between_subrequests(self, position: int) -> None:
         """Do what a test wants done just before the subrequest of that position of the next composite call."""

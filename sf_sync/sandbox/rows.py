@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from .cells import FALSE, NULL, TRUE, cell_text, render, stamp_cell, text_cell
+from .deletions import Deletion
 from .formulas import account_name, derived
-from .org import Deletion, Org
 from .schema import Field
 from .table import Table
+
+if TYPE_CHECKING:
+    from .org import Org
 
 AUDIT = ("SystemModstamp", "LastModifiedDate")
 
@@ -19,7 +23,8 @@ def insert(org: Org, table: Table, cells: Mapping[str, bytes], user: str = "", l
     full = _defaults(org, table, user) | dict(cells)
     if table.kind.name.endswith("__c") and full.get("Name", NULL) == NULL and "Name" in table.columns:
         full["Name"] = text_cell(_own_name(table))
-    return table.insert(_derived(org, table, full), _visible_at(org, table, late))
+    unchecked = {f.name: FALSE for f in table.kind.fields if f.type == "boolean"}
+    return table.insert(unchecked | derived(org, table, full, None), _visible_at(org, table, late))
 
 
 def update(
@@ -41,7 +46,7 @@ def write(
     slot = table.newest(record_id)
     full = dict(cells)
     if derive and slot is not None:
-        full = _derived(org, table, full, slot)
+        full = derived(org, table, full, slot)
     table.update(record_id, full, _visible_at(org, table, late))
 
 
@@ -74,8 +79,7 @@ def stamps(org: Org, table: Table, names: Iterable[str]) -> dict[str, bytes]:
 
 def _defaults(org: Org, table: Table, user: str) -> dict[str, bytes]:
     who = text_cell(user or org.user_id)
-    cells = {f.name: FALSE for f in table.kind.fields if f.type == "boolean"}
-    cells |= {name: who for name in ("OwnerId", "CreatedById", "LastModifiedById") if name in table.columns}
+    cells = {name: who for name in ("OwnerId", "CreatedById", "LastModifiedById") if name in table.columns}
     if "RecordTypeId" in table.columns:
         cells["RecordTypeId"] = text_cell(table.kind.default_record_type)
     cells |= {f.name: render(f.type, f.values[0]) for f in table.kind.fields if _has_default_value(f)}
@@ -94,10 +98,6 @@ def _own_name(table: Table) -> str:
         return record_id
     number = table.count_made() + 1
     return re.sub(r"\{(0+)\}", lambda match: str(number).zfill(len(match[1])), template)
-
-
-def _derived(org: Org, table: Table, cells: dict[str, bytes], slot: int | None = None) -> dict[str, bytes]:
-    return derived(table, cells, slot, org.tables["Account"])
 
 
 def _visible_at(org: Org, table: Table, late: float) -> float | None:

@@ -19,6 +19,7 @@ from .app import App
 from .clock import Clock
 from .control import Control
 from .org import Options, Org
+from .seed import pima
 from .seed.build import Sizes, build
 
 START_SECONDS = 30
@@ -28,12 +29,20 @@ LARGEST_HEAD = 262_144
 
 
 def make_org(
-    sizes: Sizes, options: Options, now: datetime | None = None, seeded_at: datetime | None = None
+    sizes: Sizes,
+    options: Options,
+    now: datetime | None = None,
+    seeded_at: datetime | None = None,
+    with_pima: bool = False,
 ) -> Org:
-    """A new org with records generated as of `seeded_at` (default: its clock's now)."""
+    """A new org with records generated as of `seeded_at` (default: its clock's now), and PIMA's where asked for."""
     clock = Clock(now)
     kinds = {kind.name: kind for kind in map(schema.load, schema.names())}
-    tables = build(kinds, sizes, seeded_at.timestamp() if seeded_at else clock.seconds())
+    moment = seeded_at.timestamp() if seeded_at else clock.seconds()
+    tables = build(kinds, sizes, moment)
+    if with_pima:
+        kinds |= {kind.name: kind for kind in map(schema.load, schema.names(pima=True))}
+        tables = pima.tables(kinds, tables, moment)
     return Org(clock, kinds, tables, options)
 
 
@@ -68,11 +77,12 @@ class LocalOrg:
         session_seconds: float = 7200.0,
         limits: Mapping[str, int] | None = None,
         password_grant: bool = False,
+        pima: bool = False,
     ) -> None:
-        """Generate the records; nothing listens yet."""
+        """Generate the records; nothing listens yet. With `pima` the org has PIMA's objects and a small seed."""
         sizes = Sizes(contacts, accounts, users, leads, tasks, events, relations, products, days, seed)
         options = Options(job_seconds, page_rows, session_seconds, limits or {})
-        self.org = make_org(sizes, options, now, seeded_at)
+        self.org = make_org(sizes, options, now, seeded_at, with_pima=pima)
         self.org.auth.password_grant = password_grant
         self.control = Control(self.org)
         self.url = ""

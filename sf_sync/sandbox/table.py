@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
 
 from . import ids
-from .cells import NULL, TRUE, Value, render, value_of
+from .cells import NULL, TRUE, render
+from .columns import take, typed_column
 from .index import Index
-from .schema import Field, ObjectType
+from .schema import ObjectType
 
 GONE = -1
 # Below this many old versions it isn't worth the copying.
@@ -323,24 +323,3 @@ class Table:
         typed = [typed_column(f, take(self.columns[f.name], slots)) for f in fields]
         keys = [f.name for f in fields]
         return [dict(zip(keys, row, strict=True)) for row in zip(*typed, strict=True)]
-
-
-def typed_column(field: Field, column: Sequence[bytes]) -> list[Value | object]:
-    """The typed values of a column; equal cells are read once."""
-    known: dict[bytes, object] = {cell: value_of(field.type, cell) for cell in set(column)}
-    return [known[cell] for cell in column]
-
-
-def take(column: list[bytes], slots: Sequence[int]) -> Sequence[bytes]:
-    """The cells of some slots, in their order; a run of slots is one slice."""
-    size = len(slots)
-    if size == 0:
-        return ()
-    first = slots[0]
-    if slots[-1] - first == size - 1 and (isinstance(slots, range) or size == 1 or _ascending(slots)):
-        return column[first : first + size]
-    return itemgetter(*slots)(column) if size > 1 else (column[first],)
-
-
-def _ascending(slots: Sequence[int]) -> bool:
-    return all(map(int.__lt__, slots[:-1], slots[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -119,9 +120,13 @@ class Control(RecordControl, SchemaControl):
         times: int = 1,
         **values: Any,
     ) -> None:
-        """Put a fault in force; `values` are its own: bytes_per_second, rows, message, difference, seconds."""
+        """Put a fault in force; `values` are its own (bytes_per_second, rows, message, seconds, field …)."""
         with self._org.lock:
             self._org.faults.add(Fault(kind, path, method, object, after, times, values))
+
+    def set_lock_wait(self, seconds: float) -> None:
+        """How long a call waits for rows that another holds before it gives up; 10 s in a new org."""
+        self._org.options = replace(self._org.options, lock_wait=seconds)
 
     def faults(self) -> list[dict[str, object]]:
         """The faults with how often each struck."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sf_sync.sandbox import rows
 from sf_sync.sandbox.cells import FALSE, TRUE, Value, cell_text, render, text_cell
+from sf_sync.sandbox.deletions import Purge
 from sf_sync.sandbox.org import Org
 from sf_sync.sandbox.schema import Field
 from sf_sync.sandbox.table import Table
@@ -51,9 +52,12 @@ class RecordControl:
 
     def undelete(self, object: str, ids: Sequence[str]) -> None:
         """Take records out of the recycle bin; they keep their ids."""
-        with self._changing(object) as table:
-            rows.flag(self._org, table, ids, FALSE)
         back = set(ids)
+        with self._changing(object) as table:
+            purged = sorted(back & {purge.id for purge in self._org.purges})
+            if purged:
+                raise ValueError(f"the recycle bin was emptied of {', '.join(purged)}")
+            rows.flag(self._org, table, ids, FALSE)
         self._org.deletions = [d for d in self._org.deletions if d.id not in back]
 
     def hard_delete(self, object: str, ids: Sequence[str]) -> None:
@@ -63,6 +67,24 @@ class RecordControl:
             for record_id in ids:
                 table.remove(record_id)
             rows.remember_deletions(self._org, table, [i for i in ids if i not in known])
+
+    def purge(self, object: str, ids: Sequence[str], seen_for: float = 86_400) -> None:
+        """Empty the recycle bin of deleted records: `seen_for` seconds long (a day) queryAll still shows them."""
+        with self._changing(object) as table:
+            for record_id in ids:
+                slot = table.newest(record_id)
+                if slot is None or table.columns["IsDeleted"][slot] != TRUE:
+                    raise ValueError(f"{record_id} is not in the recycle bin")
+            at = self._org.clock.seconds() + seen_for
+            self._org.purges += [Purge(table.kind.name, record_id, at) for record_id in ids]
+            self._org.settle()
+
+    def archive(self, object: str, ids: Sequence[str]) -> None:
+        """Set IsArchived, as the background run does with old activities: no stamp moves."""
+        with self._changing(object) as table:
+            field = self._field(table, "IsArchived")
+            for record_id in ids:
+                rows.write(self._org, table, record_id, {field.name: TRUE}, derive=False)
 
     def vanish(self, object: str, ids: Sequence[str]) -> None:
         """Take records out of the user's sight without a word anywhere, as lost sharing does; `appear` undoes it."""

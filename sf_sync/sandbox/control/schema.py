@@ -53,6 +53,15 @@ class SchemaControl:
             new = make_field(old.name, {"type": type, "label": old.label, **more})
             self._org.change_kind(kind.with_field(replace(new, compound=old.compound)))
 
+    def lengthen_field(self, object: str, name: str, length: int) -> None:
+        """Let a text field hold longer texts; all else about it stays."""
+        with self._org.lock:
+            kind = self._kind(object)
+            field = self._field_of(kind, name)
+            if length <= field.length:
+                raise ValueError(f"{kind.name}.{field.name} is {field.length} long already")
+            self._org.change_kind(kind.with_field(replace(field, length=length)))
+
     def hide_object(self, object: str) -> None:
         """Take an object out of the org, as if the feature behind it were off."""
         with self._org.lock:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sf_sync.sandbox.columns import take
 from sf_sync.sandbox.errors import framed
 from sf_sync.sandbox.org import Org
 from sf_sync.sandbox.schema import Field, ObjectType
 from sf_sync.sandbox.soql import execute
 from sf_sync.sandbox.soql.nodes import Child, Path, Query
 from sf_sync.sandbox.soql.resolve import Scope
-from sf_sync.sandbox.table import take
 
 from .records import records
 
@@ -25,8 +25,9 @@ class Children:
     selection: execute.Selection
     rows: Mapping[bytes, Sequence[int]]
 
-    def members(self, parents: Sequence[bytes], version: str) -> list[bytes]:
-        """The JSON member of each parent; null where there are no rows."""
+    def members(self, selection: execute.Selection, start: int, end: int, version: str) -> list[bytes]:
+        """The JSON member of each parent of a page; null where there are no rows."""
+        parents = selection.row_ids(start, end)
         wanted = [position for parent in parents for position in self.rows.get(parent, ())]
         chosen = execute.rows_at(self.selection, wanted)
         made = iter(records(chosen, 0, len(chosen), version))

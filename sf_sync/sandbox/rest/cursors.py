@@ -12,19 +12,20 @@ from sf_sync.sandbox.soql.execute import Selection
 
 if TYPE_CHECKING:
     from .children import Children
+    from .typeof import Targets
 
 LIFETIME = 2 * 86_400
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """One open result."""
+    """One open result; `extras` are what stands after the fields of each row: subqueries, TYPEOF."""
 
     id: str
     selection: Selection
     batch: int
     opened: float
-    children: tuple[Children, ...] = ()
+    extras: tuple[Children | Targets, ...] = ()
 
 
 class Cursors:
@@ -36,11 +37,11 @@ class Cursors:
         self._open: dict[str, Cursor] = {}
         self._opened = 0
 
-    def open(self, selection: Selection, batch: int, children: tuple[Children, ...] = ()) -> Cursor:
+    def open(self, selection: Selection, batch: int, extras: tuple[Children | Targets, ...] = ()) -> Cursor:
         """Keep a result for later pages, if it has any."""
         self._opened += 1
         now = self._clock.seconds()
-        cursor = Cursor(ids.make("0r8", self._opened), selection, batch, now, children)
+        cursor = Cursor(ids.make("0r8", self._opened), selection, batch, now, extras)
         if len(selection) > batch:
             self._open = {i: c for i, c in self._open.items() if now - c.opened <= LIFETIME}
             self._open[cursor.id] = cursor

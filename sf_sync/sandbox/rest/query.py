@@ -14,7 +14,7 @@ from sf_sync.sandbox.soql import aggregate, execute
 from sf_sync.sandbox.soql.nodes import Aggregate, Query
 from sf_sync.sandbox.soql.parser import parse
 
-from . import children
+from . import children, typeof
 from .cursors import Cursor
 from .records import records
 
@@ -48,9 +48,11 @@ def _first_page(org: Org, call: Call, everything: bool) -> Reply:
     if parsed.aggregates or parsed.group_by:
         return _aggregate(org, call.user, parsed, everything)
     plain, below = children.read(org, call.user, parsed, everything)
-    selection = execute.select(plain, org.seen_by(call.user), org.tables, everything, org.today)
-    batch = SMALLEST_BATCH if below else _batch(call, len(selection.columns))
-    return _page(org, call, org.cursors.open(selection, batch, below), 0)
+    bare = typeof.without(plain)
+    selection = execute.select(bare, org.seen_by(call.user), org.tables, everything, org.today)
+    targets = typeof.read(org, call.user, plain, everything, selection)
+    batch = SMALLEST_BATCH if below else _batch(call, max(1, len(selection.columns)))
+    return _page(org, call, org.cursors.open(selection, batch, (*below, *targets)), 0)
 
 
 def _batch(call: Call, width: int) -> int:
@@ -67,9 +69,8 @@ def _page(org: Org, call: Call, cursor: Cursor, offset: int) -> Reply:
     if not done:
         head["nextRecordsUrl"] = f"/services/data/v{call.version}/query/{cursor.id}-{end}"
     rows = records(cursor.selection, offset, end, call.version)
-    for below in cursor.children:
-        parents = cursor.selection.row_ids(offset, end)
-        members = below.members(parents, call.version)
+    for extra in cursor.extras:
+        members = extra.members(cursor.selection, offset, end, call.version)
         rows = [row[:-1] + b"," + member + b"}" for row, member in zip(rows, members, strict=True)]
     opening = json.dumps(head, separators=(",", ":")).encode()[:-1]
     body = opening + b',"records":[' + b",".join(rows) + b"]}"

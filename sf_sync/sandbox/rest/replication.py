@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sf_sync.sandbox.cells import cell_text, datetime_text, stamp_cell
+from sf_sync.sandbox.columns import take
 from sf_sync.sandbox.errors import ApiError
 from sf_sync.sandbox.http import Call, Reply, json_reply
 from sf_sync.sandbox.org import Org
-from sf_sync.sandbox.table import take
 
 from .resources import find_kind
 

@@ -65,7 +65,7 @@ def record(org: Org, call: Call, name: str, record_id: str) -> Reply:
     slot = table.slot(record_id)
     if slot is None:
         raise not_found()
-    if slot not in set(table.slots(all_rows=False)):
+    if not table.live(slot):
         raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted", ())
     fields = call.params.get("fields") or ",".join(f.name for f in kind.visible)
     soql = f"SELECT {fields} FROM {kind.name} WHERE Id = '{record_id}'"  # noqa: S608 - SOQL, from a checked id

@@ -9,13 +9,14 @@ from datetime import date
 from itertools import pairwise
 
 from sf_sync.sandbox.cells import NULL, NUMERIC, cell_text, text_cell
+from sf_sync.sandbox.columns import take
 from sf_sync.sandbox.describe import sortable
 from sf_sync.sandbox.errors import ApiError, framed
 from sf_sync.sandbox.schema import Field, ObjectType, make_field
-from sf_sync.sandbox.table import Table, take
+from sf_sync.sandbox.table import Table
 
 from . import filter as where
-from . import semi_joins
+from . import narrowing, semi_joins
 from .nodes import Aggregate, Child, FieldsOf, Order, Path, Query, TypeOf
 from .resolve import Column, Scope, check_aggregates
 
@@ -104,7 +105,9 @@ class Reader:
     def slots(self, limited: bool = True) -> Sequence[int]:
         """The rows that the query gives, in its order; `limited` says whether LIMIT and OFFSET are about them."""
         query = self.scope.query
-        found = self.table.slots(self.all_rows)
+        found: Sequence[int] | None = narrowing.slots(query.where, self.scope, self.table, self.all_rows)
+        if found is None:
+            found = self.table.slots(self.all_rows)
         if query.where is not None:
             found = where.keep(query.where, found, self.scope, self)
         for item in reversed(query.order_by):

@@ -51,8 +51,11 @@ class FieldsOf:
 
 @dataclass(frozen=True)
 class TypeOf:
-    """`TYPEOF … END`: known so that it can be refused by name."""
+    """`TYPEOF What WHEN Account THEN Phone, Name … ELSE Name END`."""
 
+    path: Path
+    branches: tuple[tuple[Path, tuple[Path, ...]], ...]
+    otherwise: tuple[Path, ...]
     at: int
 
 

@@ -190,12 +190,8 @@ class _Parser:
             child = Child(self.query(), start.at)
             self.need_mark(")")
             return child
-        if start.is_word("TYPEOF"):
-            while not self.word("END"):
-                if self.token.kind == "end":
-                    raise self.fail()
-                self.next()
-            return TypeOf(start.at)
+        if self.word("TYPEOF"):
+            return self.type_of(start.at)
         path = self.path()
         if not self.mark("("):
             return path
@@ -211,6 +207,25 @@ class _Parser:
         if function not in AGGREGATES:
             raise self.fail(start)
         return self.aggregate(path, aliased=True)
+
+    def type_of(self, at: int) -> TypeOf:
+        path = self.path()
+        branches = []
+        while self.word("WHEN"):
+            entity = self.path()
+            self.need_word("THEN")
+            branches.append((entity, self.paths()))
+        if not branches:
+            raise self.fail()
+        otherwise = self.paths() if self.word("ELSE") else ()
+        self.need_word("END")
+        return TypeOf(path, tuple(branches), otherwise, at)
+
+    def paths(self) -> tuple[Path, ...]:
+        found = [self.path()]
+        while self.mark(","):
+            found.append(self.path())
+        return tuple(found)
 
     def order(self) -> Order:
         path = self.path()

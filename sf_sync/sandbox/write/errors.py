@@ -40,7 +40,8 @@ class Refused(Exception):
     @property
     def status(self) -> int:
         """The HTTP status of the single-record resources."""
-        return 404 if self.errors[0].code in GONE else 400
+        about_itself = self.errors[0].code in GONE and not self.errors[0].fields
+        return 404 if about_itself else 400
 
 
 class Ambiguous(Exception):
@@ -64,6 +65,33 @@ class Ambiguous(Exception):
 def no_such_column(name: str, entity: str) -> RowError:
     """A name that is no field, or one that the user can't see."""
     return RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {entity}")
+
+
+def unsuitable(kind: str, value: object, column: int) -> RowError:
+    """A JSON value that the field's type can't be read from. The org names the place and not the field."""
+    token, shown = _token(value)
+    place = f"[line:1, column:{column}]"
+    if token.startswith("START"):
+        return RowError(
+            "JSON_PARSER_ERROR", f"Cannot deserialize instance of {kind} from {token} value {place}"
+        )
+    return RowError(
+        "JSON_PARSER_ERROR",
+        f"Cannot deserialize instance of {kind} from {token} value {shown} or request may be missing a required "
+        f"field at {place}",
+    )
+
+
+def _token(value: object) -> tuple[str, str]:
+    if isinstance(value, bool):
+        return f"VALUE_{str(value).upper()}", ""
+    if isinstance(value, int):
+        return "VALUE_NUMBER_INT", str(value)
+    if isinstance(value, float):
+        return "VALUE_NUMBER_FLOAT", str(value)
+    if isinstance(value, str):
+        return "VALUE_STRING", value
+    return ("START_ARRAY" if isinstance(value, list) else "START_OBJECT"), ""
 
 
 def not_writable(names: Sequence[str]) -> RowError:
@@ -102,9 +130,7 @@ def not_in_picklist(field: Field, text: str) -> RowError:
 
 def bad_email(field: Field, text: str) -> RowError:
     """A text that is no e-mail address."""
-    return RowError(
-        "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", (field.name,)
-    )
+    return RowError("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", (field.name,))
 
 
 def out_of_range(field: Field, text: str) -> RowError:
@@ -190,3 +216,13 @@ def duplicates_detected(entity: str, record_ids: Sequence[str], message: str) ->
         "matchResults": [match],
     }
     return RowError("DUPLICATES_DETECTED", message, more={"duplicateResut": result})
+
+
+def duplicate_key(value: str, name: str) -> RowError:
+    """An external id that stands more than once in a request: every row with it fails (trap F7)."""
+    return RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", (name,))
+
+
+def duplicate_id(record_id: str) -> RowError:
+    """An id that stands more than once in a request."""
+    return RowError("DUPLICATE_VALUE", f"duplicate id specified: {record_id}", ("Id",))

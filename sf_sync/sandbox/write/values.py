@@ -10,28 +10,32 @@ from sf_sync.sandbox.cells import FALSE, INTEGRAL, NULL, NUMERIC, Value, cell_te
 from sf_sync.sandbox.schema import Field
 
 from . import errors
-from .errors import Refused, RowError
+from .errors import RowError
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 LIMITS = {"Latitude__s": 90, "Longitude__s": 180}
 
 
+class Unsuitable(Exception):
+    """A JSON value that can't be read as the field's type."""
+
+
 def cell_of(field: Field, value: object) -> bytes:
-    """The cell of a JSON value; Refused where its kind does not suit the field.
+    """The cell of a JSON value; Unsuitable where its kind does not suit the field.
 
     Numbers, booleans and moments may come as texts; an empty text is null for a text field and an error for any other.
     """
     if value is None:
         return FALSE if field.type == "boolean" else NULL
     if field.type == "boolean":
-        return render("boolean", _boolean(field, value))
+        return render("boolean", _boolean(value))
     if field.type in NUMERIC:
         return render(field.type, _number(field, value))
     if field.type in ("date", "datetime", "time"):
-        return render(field.type, _moment(field, value))
+        return render(field.type, _moment(field.type, value))
     if not isinstance(value, str):
-        raise _unsuitable(field, value)
+        raise Unsuitable
     return NULL if not value.strip() else render("string", value)
 
 
@@ -63,77 +67,48 @@ def _check_number(field: Field, text: str) -> RowError | None:
     return errors.out_of_range(field, text) if abs(number) > limit else None
 
 
-def _boolean(field: Field, value: object) -> bool:
+def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _unsuitable(field, value)
+    raise Unsuitable
 
 
 def _number(field: Field, value: object) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _unsuitable(field, value)
+        raise Unsuitable
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
-        raise _unsuitable(field, value) from None
+        raise Unsuitable from None
     if not number.is_finite():
-        raise _unsuitable(field, value)
+        raise Unsuitable
     if field.type in INTEGRAL:
         if number != number.to_integral_value():
-            raise _unsuitable(field, value)
+            raise Unsuitable
         return int(number)
     # A number with more decimals than the field is rounded when it is saved.
     return round(number, field.scale) if abs(number) < Decimal(10) ** 20 else number
 
 
-def _moment(field: Field, value: object) -> Value:
+def _moment(kind: str, value: object) -> Value:
     if not isinstance(value, str):
-        raise _unsuitable(field, value)
+        raise Unsuitable
     try:
-        if field.type == "time":
+        if kind == "time":
             time.fromisoformat(value)
             return value
-        if field.type == "date":
-            return date.fromisoformat(value[:10]) if _suits_date(value) else _fail(field, value)
-        if _DATETIME.fullmatch(value) or _suits_date(value):
+        if kind == "date":
+            if _suits_date(value):
+                return date.fromisoformat(value[:10])
+        elif _DATETIME.fullmatch(value) or _suits_date(value):
             datetime.fromisoformat(value)
             return value
     except ValueError:
-        raise _unsuitable(field, value) from None
-    raise _unsuitable(field, value)
+        raise Unsuitable from None
+    raise Unsuitable
 
 
 def _suits_date(text: str) -> bool:
     return re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None or _DATETIME.fullmatch(text) is not None
-
-
-def _fail(field: Field, value: object) -> Value:
-    raise _unsuitable(field, value)
-
-
-def _unsuitable(field: Field, value: object) -> Refused:
-    return Refused(unsuitable(field.type, value, field.name))
-
-
-def unsuitable(kind: str, value: object, name: str) -> RowError:
-    """A JSON value of another kind than the field's."""
-    token, shown = _token(value)
-    text = (
-        f"Cannot deserialize instance of {kind} from {token} value {shown} or request may be missing a required "
-        f"field at {{{name}}}"
-    )
-    return RowError("JSON_PARSER_ERROR", text)
-
-
-def _token(value: object) -> tuple[str, str]:
-    if isinstance(value, bool):
-        return f"VALUE_{str(value).upper()}", ""
-    if isinstance(value, int):
-        return "VALUE_NUMBER_INT", str(value)
-    if isinstance(value, float):
-        return "VALUE_NUMBER_FLOAT", str(value)
-    if isinstance(value, str):
-        return "VALUE_STRING", value
-    return ("START_ARRAY" if isinstance(value, list) else "START_OBJECT"), ""

@@ -1,9 +1,13 @@
 """One running org for the tests that need a socket."""
 
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce.api import Salesforce
 
 from sf_sync.sandbox.server import LocalOrg
 
@@ -26,3 +30,31 @@ def session(org: LocalOrg) -> Iterator[requests.Session]:
         )
         made.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         yield made
+
+
+class ToLocalOrg(HTTPAdapter):
+    """Sends what is meant for *.salesforce.com to the local HTTPS port."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self._host = host
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        parts = urlsplit(str(request.url))
+        request.url = urlunsplit(parts._replace(netloc=self._host))
+        return super().send(request, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def salesforce(org: LocalOrg) -> Iterator[Any]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = org.ca_file
+        session.mount("https://", ToLocalOrg(urlsplit(org.https_url).netloc))
+        yield Salesforce(
+            consumer_key=org.client_id,
+            consumer_secret=org.client_secret,
+            domain="local.my",
+            version="62.0",
+            session=session,
+        )

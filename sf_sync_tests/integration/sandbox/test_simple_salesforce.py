@@ -2,48 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import pytest
-import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 
 from sf_sync.sandbox.server import LocalOrg
-
-
-class ToLocalOrg(HTTPAdapter):
-    """Sends what is meant for *.salesforce.com to the local HTTPS port."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__()
-        self._host = host
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        parts = urlsplit(str(request.url))
-        request.url = urlunsplit(parts._replace(netloc=self._host))
-        return super().send(request, *args, **kwargs)
-
-
-@pytest.fixture(scope="module")
-def salesforce(org: LocalOrg) -> Iterator[Any]:
-    with requests.Session() as session:
-        session.trust_env = False
-        session.verify = org.ca_file
-        session.mount("https://", ToLocalOrg(urlsplit(org.https_url).netloc))
-        yield Salesforce(
-            consumer_key=org.client_id,
-            consumer_secret=org.client_secret,
-            domain="local.my",
-            version="62.0",
-            session=session,
-        )
 
 
 def columns(salesforce: Any) -> list[str]:

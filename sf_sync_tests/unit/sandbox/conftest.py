@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -65,6 +66,23 @@ class Client:
         row = json.loads(reply.data)[0]
         return reply.status, row["errorCode"], row["message"]
 
+    def body(self, method: str, path: str, body: object = None, status: int = 200, **headers: str) -> Any:
+        """The answer of a call that must have this status."""
+        path, _, query = path.partition("?")
+        reply = self.send(method, path, dict(parse_qsl(query)), body, **headers)
+        assert reply.status == status, reply.data
+        return json.loads(reply.data) if reply.data else None
+
+    def put(self, path: str, text: str, method: str = "PUT", content_type: str = "text/csv") -> Reply:
+        """Send a body that is no JSON."""
+        full = path if path.startswith("/services") else f"/services/data/v{self.version}{path}"
+        headers = {**self.headers, "content-type": content_type}
+        return api.answer(self.org, Call(method, full, {}, headers, text.encode(), "http://org"))
+
+    def row(self, entity: str, record_id: str) -> dict[str, Any]:
+        """A record as it is in truth."""
+        return next(row for row in self.control.truth(entity) if row["Id"] == record_id)
+
     def job(self, soql: str, operation: str = "query", **more: str) -> Reply:
         return self.send("POST", "/jobs/query", body={"operation": operation, "query": soql, **more})
 
@@ -74,8 +92,11 @@ class Client:
         return str(json.loads(reply.data)["id"])
 
 
-def make_client(sizes: Sizes | None = None, options: Options | None = None) -> Client:
-    org = make_org(sizes or Sizes(contacts=300), options or Options(job_seconds=0, page_rows=100), NOW)
+def make_client(
+    sizes: Sizes | None = None, options: Options | None = None, with_pima: bool = False
+) -> Client:
+    plain = options or Options(job_seconds=0, page_rows=100)
+    org = make_org(sizes or Sizes(contacts=300), plain, NOW, with_pima=with_pima)
     org.clock.freeze()
     return Client(org)
 
@@ -83,3 +104,8 @@ def make_client(sizes: Sizes | None = None, options: Options | None = None) -> C
 @pytest.fixture
 def client() -> Client:
     return make_client()
+
+
+@pytest.fixture
+def pima() -> Client:
+    return make_client(Sizes(contacts=20), with_pima=True)

@@ -39,7 +39,7 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
         (
             "- kind: http_503\n- kind: htpp_503",
             2,
-            "no such fault: htpp_503; there are concurrent_limit_403, ",
+            "no such fault: htpp_503; there are answer_lost, ",
         ),
         ("- times: 2", 1, "a fault needs a kind; there are"),
         ("- kind: reset\n  tiems: 2", 2, "a fault can't have tiems; there are kind, path"),

@@ -41,6 +41,17 @@ def test_an_org_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_given_ids_are_kept_with_their_records(tmp_path: Path) -> None:
+    path = tmp_path / "org.kept"
+    first = make_client(SIZES, with_pima=True)
+    made = first.body("POST", "/sobjects/Training_Group__c", {"Name": "New"}, status=201)["id"]
+    keeping.save(first.org, path)
+    second = make_client(SIZES, with_pima=True)
+    keeping.load(second.org, path)
+    assert second.get("/sobjects/Training_Group__c/a0TDM0000001G01AA2")["Name"] == "Demo Hill Group 1"
+    assert second.get(f"/sobjects/Training_Group__c/{made}")["Name"] == "New"
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"no gzip", gzip.compress(b"[]"), gzip.compress(json.dumps({"format": 0, "tables": {}}).encode())],

@@ -100,7 +100,11 @@ INNER = "(SELECT AccountId FROM Contact)"
         (f"SELECT Id FROM Contact WHERE Account.ParentId IN {INNER}", "MALFORMED_QUERY", "relationship field"),
         ("SELECT (SELECT Id FROM Nothings) FROM Account", "INVALID_TYPE", "relationship 'Nothings' in FROM part"),
         ("SELECT (SELECT No FROM Contacts) FROM Account", "INVALID_FIELD", "No such column 'No'"),
-        ("SELECT TYPEOF Who WHEN Contact THEN Name END FROM Task", "MALFORMED_QUERY", "unexpected token: 'TYPEOF'"),
+        ("SELECT TYPEOF Who THEN Name END FROM Task", "MALFORMED_QUERY", "unexpected token: 'THEN'"),
+        ("SELECT TYPEOF Account WHEN Account THEN Id END FROM Contact", "INVALID_FIELD", "non-polymorphic"),
+        ("SELECT TYPEOF Who WHEN Account THEN Name END FROM Task", "INVALID_FIELD", "'Account' is not a type of 'Who'"),
+        ("SELECT TYPEOF Who WHEN Lead THEN Nothing END FROM Task", "INVALID_FIELD", "No such column 'Nothing'"),
+        ("SELECT TYPEOF Who WHEN Lead THEN Id ELSE Company END FROM Task", "INVALID_FIELD", "'Company' on entity"),
         ("SELECT CALENDAR_YEAR(CreatedDate) FROM Contact", "MALFORMED_QUERY", "must be grouped"),
         (
             "SELECT COUNT(Id) FROM Contact GROUP BY DAY_ONLY(Birthdate)",
@@ -118,6 +122,31 @@ def test_refusals(crm: Client, soql: str, code: str, text: str) -> None:
     status, read_code, message = crm.error(soql)
     assert (status, read_code) == (400, code)
     assert text in message
+
+
+def test_typeof_shows_the_fields_of_each_kind() -> None:
+    crm = make_client(Sizes(contacts=200, leads=30, tasks=300))
+    soql = "SELECT Id, TYPEOF Who WHEN Contact THEN Email, Account.Name WHEN Lead THEN Company ELSE Name END FROM Task"
+    rows = crm.query(soql)["records"]
+    people = {row["Id"]: row for name in ("Contact", "Lead") for row in crm.control.truth(name)}
+    accounts = {row["Id"]: row["Name"] for row in crm.control.truth("Account")}
+    tasks = {row["Id"]: row["WhoId"] for row in crm.control.truth("Task")}
+    seen = set()
+    for row in rows:
+        who = row["Who"]
+        if who is None:
+            continue
+        kind = who.pop("attributes")["type"]
+        person = people[tasks[row["Id"]]]
+        seen.add(kind)
+        if kind == "Lead":
+            assert who == {"Company": person["Company"]}
+        else:
+            name = accounts.get(person["AccountId"])
+            account = who.pop("Account")
+            assert (account and account["Name"]) == name
+            assert who == {"Email": person["Email"]}
+    assert seen == {"Contact", "Lead"}
 
 
 @pytest.mark.parametrize(

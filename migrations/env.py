@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from sf_sync.store.tables import metadata
+from sf_sync.store import delivery_tables, tables
+
+OURS = ("sync", "delivery")
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -10,10 +12,10 @@ if connection is None:
 
 context.configure(
     connection=connection,
-    target_metadata=metadata,
+    target_metadata=[tables.metadata, delivery_tables.metadata],
     version_table_schema="sync",
     include_schemas=True,
-    include_name=lambda name, type_, parents: name == "sync" if type_ == "schema" else True,
+    include_name=lambda name, type_, parents: name in OURS if type_ == "schema" else True,
 )
 with context.begin_transaction():
     context.run_migrations()

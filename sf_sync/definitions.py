@@ -13,8 +13,12 @@ from sf_sync.defs.dbt import dbt_models, dbt_resource
 from sf_sync.defs.elsewhere import elsewhere_sensor
 from sf_sync.defs.follow import following
 from sf_sync.defs.mirror import mirror_asset
+from sf_sync.defs.partial_reads import column_backfill, refreshing, targeted_sync
 from sf_sync.defs.resources import MirrorEngine
+from sf_sync.defs.retention import retention
 from sf_sync.defs.schedules import catch_up, nightly_checks, purge
+from sf_sync.defs.usage import api_usage
+from sf_sync.defs.verification import verification
 from sf_sync.settings import Settings
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -26,7 +30,7 @@ def gather(settings: Settings) -> dg.Definitions:
     objects = list(chosen(catalog, settings.object_names).values())
     return dg.Definitions.merge(
         dg.Definitions(
-            assets=[*(mirror_asset(one, settings.first_day) for one in objects), dbt_models()],
+            assets=[*(mirror_asset(one, settings.first_day, catalog) for one in objects), dbt_models()],
             asset_checks=[mirror_checks(one, catalog, settings.first_day) for one in objects],
             sensors=[elsewhere_sensor(settings), automation_sensor(settings)],
             resources={"mirror": MirrorEngine(), "dbt_cli": dbt_resource()},
@@ -35,6 +39,12 @@ def gather(settings: Settings) -> dg.Definitions:
         catch_up(objects, settings),
         nightly_checks(objects, settings),
         purge(settings),
+        refreshing(objects, settings),
+        column_backfill(catalog),
+        targeted_sync(catalog),
+        api_usage(settings),
+        retention(catalog, settings),
+        verification(objects, settings),
     )
 
 

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(None, validation_alias="SF_SYNC_CATALOG")
     automation: bool = Field(False, validation_alias="SF_SYNC_AUTOMATION")
     follow_seconds: int = Field(300, ge=5, le=86_400, validation_alias="SF_SYNC_FOLLOW_SECONDS")
+    # Longer than the org keeps a job's results, so that nothing that could be gone on with is ever too old.
+    keep_days: int = Field(90, ge=14, le=36_500, validation_alias="SF_SYNC_KEEP_DAYS")
+    keep_absent_days: int | None = Field(None, ge=30, le=36_500, validation_alias="SF_SYNC_KEEP_ABSENT_DAYS")
+    reserve_percent: int = Field(20, ge=0, le=95, validation_alias="SF_SYNC_RESERVE")
 
     @field_validator("api_version")
     @classmethod

@@ -33,6 +33,12 @@ def upgrade() -> None:
         sa.Column(
             "found_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.Column(
+            "returned_at",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="When the org was seen to show the record again.",
+        ),
         sa.PrimaryKeyConstraint("connection", "object", "record_id"),
         schema="sync",
         comment="Records that are gone from the org: since when that is known, and how it was found.",
@@ -97,7 +103,7 @@ def upgrade() -> None:
         sa.Column("verification_id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("level", sa.Text(), nullable=False, comment="deleted list, counts, ids or values."),
+        sa.Column("level", sa.Text(), nullable=False, comment="deletes, counts, ids or values."),
         sa.Column("outcome", sa.Text(), nullable=True, comment="NULL while it runs, or when it broke off."),
         sa.Column("org_rows", sa.BigInteger(), nullable=True),
         sa.Column("table_rows", sa.BigInteger(), nullable=True),
@@ -141,6 +147,16 @@ def upgrade() -> None:
     )
     op.add_column(
         "object_state",
+        sa.Column(
+            "reread",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="Up to which _synced_at each parent's changes have been followed.",
+        ),
+        schema="sync",
+    )
+    op.add_column(
+        "object_state",
         sa.Column("refreshed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         schema="sync",
     )
@@ -154,9 +170,34 @@ def upgrade() -> None:
         sa.Column("missed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         schema="sync",
     )
+    op.add_column(
+        "extracts",
+        sa.Column(
+            "job_created_at",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="As the org says: by it a job is known to be the one that was made for this.",
+        ),
+        schema="sync",
+    )
+    op.create_index(
+        "extracts_by_request", "extracts", ["connection", "request_id"], unique=False, schema="sync"
+    )
     # Each change is a row of sync.schema_changes.
     op.drop_column("object_state", "drift", schema="sync")
     op.drop_column("object_state", "drifted_at", schema="sync")
+    for name in ("jobs_left", "jobs_allowed", "result_bytes_left", "result_bytes_allowed"):
+        op.add_column("budget", sa.Column(name, sa.BigInteger(), nullable=True), schema="sync")
+    op.add_column(
+        "budget",
+        sa.Column(
+            "limits_at",
+            postgresql.TIMESTAMP(timezone=True),
+            nullable=True,
+            comment="When the org was asked for its limits: query jobs and bytes of their results.",
+        ),
+        schema="sync",
+    )
 
 
 def downgrade() -> None:

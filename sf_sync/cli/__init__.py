@@ -9,10 +9,29 @@ from typing import Annotated
 import typer
 
 from sf_sync.catalog.definition import CatalogError
-from sf_sync.cli import dbt, doctor, estimate, log, objects, query, schema, sync
+from sf_sync.cli import (
+    backfill_column,
+    dbt,
+    doctor,
+    erase,
+    estimate,
+    forms,
+    log,
+    objects,
+    purge,
+    query,
+    refresh,
+    schema,
+    sync,
+    usage,
+    verify,
+    worker,
+)
 from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
 from sf_sync.dbt import DbtError
+from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
+from sf_sync.mirror.erasure import ErasureRefused
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings, SettingsError
 from sf_sync.store.database import DatabaseError, migrate_database, write_migration
@@ -24,6 +43,8 @@ EXPECTED = (
     DatabaseError,
     DbtError,
     EmbeddedServerError,
+    ErasureRefused,
+    MappingError,
     OtherOrg,
     SalesforceError,
 )
@@ -32,10 +53,18 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 app.command("sync")(sync.sync)
+app.command("refresh")(refresh.refresh)
+app.command("backfill-column")(backfill_column.backfill_column)
+app.command("verify", cls=verify.VerifyCommand)(verify.verify)
 app.command("query")(query.query)
 app.command("log")(log.log)
 app.command("doctor")(doctor.doctor)
 app.command("estimate")(estimate.estimate)
+app.command("usage")(usage.usage)
+app.command("purge")(purge.purge)
+app.command("erase")(erase.erase)
+app.command("worker")(worker.worker)
+app.add_typer(forms.app, name="forms")
 app.add_typer(objects.app, name="objects")
 app.add_typer(schema.app, name="schema")
 app.add_typer(dbt.app, name="dbt")

@@ -14,6 +14,7 @@ from sf_sync.dbt import project
 from sf_sync.dbt.org_columns import FILE as ORG_COLUMNS
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
+from sf_sync.store.state_folder import private_folder
 
 app = typer.Typer(no_args_is_help=True, help="The dbt project.")
 
@@ -76,4 +77,4 @@ def build(
     if select:
         arguments += ["--select", *select]
     # The same place every time: dbt keeps there what it has parsed for this database.
-    dbt.run_dbt(arguments, open_database(settings).url, settings.state_dir / "dbt" / "cli")
+    dbt.run_dbt(arguments, open_database(settings).url, private_folder(settings.state_dir, "dbt", "cli"))

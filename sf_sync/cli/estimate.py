@@ -14,6 +14,7 @@ import typer
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import err, out, table
+from sf_sync.cli.looking import looking_session
 from sf_sync.doctor.database import ready_database
 from sf_sync.mirror.coverage import forced_api
 from sf_sync.mirror.engine import PAGE_ROWS
@@ -22,7 +23,6 @@ from sf_sync.mirror.estimate import estimate as reckon
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.pace import Pace, assumed_pace, measured_pace
 from sf_sync.salesforce.errors import ObjectMissing
-from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION, Settings
 
@@ -57,7 +57,7 @@ def estimate(
             forced_api=_forced(connection, definition),
         )
 
-    with open_session(settings) as session, _ledger(settings) as connection:
+    with looking_session(settings) as session, _ledger(settings) as connection:
         estimates = []
         for definition in definitions:
             try:

@@ -10,9 +10,9 @@ import typer
 from sf_sync.catalog.definition import BUILT_IN, CatalogError, load_catalog, read_definition
 from sf_sync.catalog.drafting import draft
 from sf_sync.cli.console import FAILED, complain, out, table
+from sf_sync.cli.looking import looking_session
 from sf_sync.mirror.state import object_states
 from sf_sync.salesforce.describe import describe
-from sf_sync.salesforce.org import open_session
 from sf_sync.settings import CONNECTION, Settings, SettingsError
 from sf_sync.store.database import open_database
 
@@ -56,7 +56,7 @@ def add(
         raise SettingsError(
             "SF_SYNC_CATALOG is not set; name the folder that holds (or shall hold) your catalog files"
         )
-    with open_session(settings) as session:
+    with looking_session(settings) as session:
         drafted = draft(describe(session, sobject).object, name)
     known = load_catalog(settings.catalog if settings.catalog.is_dir() else None)
     path = settings.catalog / f"{drafted.name}.yaml"

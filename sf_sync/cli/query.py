@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sf_sync.cli.console import err, out, table
+from sf_sync.cli.looking import looking_session
 from sf_sync.salesforce import rest
-from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.records import column_paths, value_at
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
@@ -33,7 +33,7 @@ def query(
     ] = False,
 ) -> None:
     """Ask the org a question in SOQL. Only reads."""
-    with open_session(Settings.load()) as session:
+    with looking_session(Settings.load()) as session:
         first = rest.query(session, statement, "querying", operation="queryAll" if deleted else "query")
         if not first.records and first.total:
             out.print(f"{first.total:,}", highlight=False)  # SELECT COUNT() answers with the total alone

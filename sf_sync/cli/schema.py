@@ -14,12 +14,12 @@ from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import ObjectDefinition, Source, chosen, find, load_catalog
 from sf_sync.catalog.schema_docs import object_page
 from sf_sync.cli.console import FAILED, err, out, table
+from sf_sync.cli.looking import looking_session
 from sf_sync.mirror import models as mirror_models
 from sf_sync.mirror.schema_diff import differences
 from sf_sync.mirror.schema_history import field_history
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import ObjectMissing
-from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import open_database
@@ -42,7 +42,7 @@ def docs(
     """Describe objects as Markdown: every field with its type, its column, its values."""
     settings = Settings.load()
     catalog = chosen(load_catalog(settings.catalog), settings.object_names)
-    with open_session(settings) as session:
+    with looking_session(settings) as session:
         for sobject, page in _pages(session, catalog, objects):
             if folder is None:
                 typer.echo(page)
@@ -61,7 +61,7 @@ def diff(objects: Objects = None, as_json: Json = False) -> None:
     names = tuple(objects) if objects else settings.object_names
     definitions = [find(catalog, name) for name in names] if names else list(catalog.values())
     found = []
-    with open_session(settings) as session, open_database(settings).connect("schema diff") as connection:
+    with looking_session(settings) as session, open_database(settings).connect("schema diff") as connection:
         for definition in definitions:
             try:
                 found += differences(connection, session, CONNECTION, definition)

@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.cli.asked import DAYS, Days, named_objects
 from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
+from sf_sync.cli.looking import looking_session
+from sf_sync.cli.relations import reread_after_sync
 from sf_sync.mirror.engine import PAGE_ROWS, Engine
 from sf_sync.mirror.plan import Forecast, forecast
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import sync_window
+from sf_sync.mirror.targeted import sync_targeted
 from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings
@@ -31,6 +34,7 @@ class Asked:
     days: Days
     as_json: bool
     by_name: bool  # objects were named, so one that is missing is a failure
+    targeted: dict[str, ObjectDefinition] | None = None  # the catalog, where only named records are wanted
 
 
 def sync(
@@ -46,6 +50,10 @@ def sync(
     api: Annotated[
         str | None, typer.Option(help="Force `bulk` or `rest`; default: as the catalog says.")
     ] = None,
+    targeted: Annotated[
+        bool,
+        typer.Option("--targeted", help="Only records that the catalog's `targets` name in these days."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line per synced object.")
@@ -55,21 +63,29 @@ def sync(
     asked_days = Days.of(full=full, days=days, first=first, last=last)
     if api not in {None, "bulk", "rest"}:
         raise typer.BadParameter(f"--api is `bulk` or `rest`, not {api!r}")
+    if targeted and dry_run:
+        raise typer.BadParameter(
+            "--dry-run doesn't go with --targeted: which records are named is not counted"
+        )
     settings = Settings.load()
     definitions, by_name = named_objects(settings, objects)
+    if targeted and not objects:
+        definitions = [definition for definition in definitions if definition.targets]
     if api is not None:
         definitions = [definition.model_copy(update={"api": api}) for definition in definitions]
-    asked = Asked(asked_days, as_json, by_name)
-    with open_session(settings) as session:
-        if dry_run:
+    asked = Asked(asked_days, as_json, by_name, load_catalog(settings.catalog) if targeted else None)
+    if dry_run:
+        with looking_session(settings) as session:
             for definition in definitions:
                 forecasts = forecast(
                     session, definition, asked.days.window(session, definition), page_rows=PAGE_ROWS
                 )
                 _say_forecast(definition, forecasts, as_json=as_json)
-            return
+        return
+    with open_session(settings) as session:
         engine = Engine(session, open_database(settings))
         complete = [_sync_one(engine, definition, asked) for definition in definitions]
+        complete.append(reread_after_sync(engine, definitions, settings))
     if not all(complete):
         raise typer.Exit(FAILED)
 
@@ -79,7 +95,10 @@ def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> boo
     try:
         window = asked.days.window(engine.session, definition)
         with progress_bar(definition.name, quiet=asked.as_json) as on_progress:
-            report = sync_window(engine, definition, window, on_progress=on_progress)
+            if asked.targeted is None:
+                report = sync_window(engine, definition, window, on_progress=on_progress)
+            else:
+                report = sync_targeted(engine, definition, asked.targeted, window, on_progress=on_progress)
     except ObjectMissing as error:
         if asked.by_name:
             return _failed(definition, error, asked)

@@ -14,6 +14,7 @@ from sf_sync.defs.lineage import with_lineage
 from sf_sync.defs.resources import Dbt
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
+from sf_sync.store.state_folder import private_folder
 
 NIGHT = "30 4 * * *"  # UTC
 HOURLY = "17 * * * *"
@@ -100,7 +101,7 @@ def dbt_models() -> dg.AssetsDefinition:
             # dbt runs as a process of this one's, and finds the database in its environment.
             os.environ.update(dbt.environment(open_database(settings).url))
         # Of its own and out of the project: dbt's files of every run would pile up there.
-        target = settings.state_dir / "dbt" / context.run_id
+        target = private_folder(settings.state_dir, "dbt", context.run_id)
         command = ["build", *(["--full-refresh"] if config.full_refresh else [])]
         for event in dbt_cli.cli(command, context=context, target_path=target).stream():
             yield with_lineage(event, context)

@@ -11,6 +11,7 @@ import psycopg
 from sf_sync.catalog.definition import CatalogError
 from sf_sync.dbt import DbtError
 from sf_sync.mirror.coverage import OtherOrg
+from sf_sync.mirror.partial_reading import PartialReport
 from sf_sync.mirror.report import SyncReport
 from sf_sync.salesforce.errors import DailyLimitReached, SalesforceError, TransientError
 from sf_sync.settings import SettingsError
@@ -50,8 +51,7 @@ def dagster_failures(tried: int | None = None) -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
     except DailyLimitReached as error:
         raise dg.Failure(
-            f"{error}. Nothing more is read until the org's 24-hour request limit frees; what was merged stays, "
-            "and the next run goes on from there",
+            f"{error}. What was merged stays, and the next run goes on from there",
             allow_retries=False,
         ) from error
     except PERMANENT as error:
@@ -61,7 +61,9 @@ def dagster_failures(tried: int | None = None) -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
-def require_read(report: SyncReport, context: dg.AssetExecutionContext) -> None:
+def require_read(
+    report: SyncReport | PartialReport, context: dg.AssetExecutionContext | dg.OpExecutionContext
+) -> None:
     """Where another session held the object nothing was read: ask again a few times, then fail and say who holds it."""
     if report.skipped is None:
         return

@@ -8,7 +8,6 @@ import dagster as dg
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.defs.resources import MirrorEngine
-from sf_sync.mirror import coverage
 from sf_sync.mirror.changes import Changes, find_changes, note_unchanged
 from sf_sync.mirror.engine import Engine
 from sf_sync.salesforce.errors import DailyLimitReached
@@ -60,20 +59,23 @@ def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) 
         wanted = [one for one in definitions if mirror_key(one.name) not in busy]
         if not wanted:
             return dg.SkipReason("a run is still reading every object that is followed")
-        waiting = _wait_after_failures(context.instance, settings.follow_seconds)
-        if waiting is not None:
-            return dg.SkipReason(f"the last runs failed; the org is asked again at {waiting:%H:%M:%S} UTC")
         with mirror.open() as engine:
-            resting = _resting_until(engine)
+            resting = _resting(engine)
             if resting is not None:
+                return resting
+            waiting = _wait_after_failures(context.instance, settings.follow_seconds)
+            if waiting is not None:
                 return dg.SkipReason(
-                    f"the org's daily request limit is used up; it is asked again at {resting:%Y-%m-%d %H:%M} UTC"
+                    f"the last runs failed; the org is asked again at {waiting:%H:%M:%S} UTC"
                 )
             try:
                 changes = find_changes(engine, wanted)
             except DailyLimitReached as error:
                 return dg.SkipReason(str(error))
             note_unchanged(engine, changes)
+            resting = _resting(engine)  # by the figure that the org has just told
+        if resting is not None:
+            return resting
         for name, reason in changes.failed.items():
             context.log.warning(f"{name}: {reason}")
         if not changes.changed:
@@ -86,6 +88,17 @@ def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) 
         )
 
     return _changes
+
+
+def _resting(engine: Engine) -> dg.SkipReason | None:
+    """Why no run is started while the budget is used up; None while it isn't."""
+    until = engine.session.budget.resting_until()
+    if until is None:
+        return None
+    return dg.SkipReason(
+        "the org's daily requests, or the share of them that syncs may use, are used up; "
+        f"the org is asked again at {until:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
@@ -107,11 +120,6 @@ def _wait_after_failures(instance: dg.DagsterInstance, interval_s: int) -> datet
     wait = min(timedelta(seconds=interval_s) * 2 ** (failures - 1), LONGEST_WAIT)
     again = datetime.fromtimestamp(records[0].end_time, UTC) + wait
     return again if again > datetime.now(UTC) else None
-
-
-def _resting_until(engine: Engine) -> datetime | None:
-    with engine.database.connect("look at the budget", autocommit=True) as connection:
-        return coverage.exhausted_until(connection, engine.connection_name, datetime.now(UTC))
 
 
 def _up_to_date(changes: Changes) -> str:

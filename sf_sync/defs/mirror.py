@@ -1,6 +1,6 @@
 """One asset per object of the catalog: its mirror table, by days that have been read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 
@@ -13,6 +13,7 @@ from sf_sync.defs.metadata import day_metadata, table_schema, window_metadata
 from sf_sync.defs.partitions import daily, require_first_day
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.relations import reread_relations
 from sf_sync.mirror.syncing import OnProgress, cancel, sync_window
 from sf_sync.mirror.window import Window
 
@@ -25,8 +26,13 @@ Any number of days is one window: one query job, or a few REST calls where it is
 """
 
 
-def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.AssetsDefinition:
-    """The asset that keeps `salesforce/<object>` equal to the org for the requested days."""
+def mirror_asset(
+    definition: ObjectDefinition, first_day: date | None, catalog: Mapping[str, ObjectDefinition]
+) -> dg.AssetsDefinition:
+    """The asset that keeps `salesforce/<object>` equal to the org for the requested days.
+
+    Objects of the catalog that are read again when this one changes (`reread_with`) are, once it was read.
+    """
 
     @dg.asset(
         key=mirror_key(definition.name),
@@ -53,6 +59,8 @@ def mirror_asset(definition: ObjectDefinition, first_day: date | None) -> dg.Ass
                     on_progress=_page_log(context, definition),
                 )
             require_read(report, context)
+            for read in reread_relations(engine, definition, catalog.values(), run_id=context.run_id):
+                (context.log.error if read.asks else context.log.info)(read.says)
             newest = context.partition_keys[-1]
             context.add_asset_metadata(window_metadata(report), partition_key=newest)
             schema = {"dagster/column_schema": table_schema(engine, definition)}

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, chosen, load_catalog
 from sf_sync.doctor import database, objects, org, permissions, probing, settings, state_folder
+from sf_sync.doctor.database import DatabaseLooked
 from sf_sync.doctor.finding import Finding, failed, warning
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession, Retries
-from sf_sync.settings import Settings, SettingsError
+from sf_sync.settings import CONNECTION, Settings, SettingsError
 
 CATALOG = "catalog"
 PATIENCE = Retries(attempts=3, first_wait_s=0.5, longest_wait_s=5.0)
 
 
 def examine(given: Settings | None = None, *, probe: bool = False) -> Iterator[Finding]:
-    """Findings as they are made. Changes nothing, and goes on wherever something is missing.
+    """Findings as they are made. Goes on wherever something is missing.
+
+    Changes nothing; only its own requests are counted, as all are.
 
     With `probe` the facts of docs/assumptions.md are checked too, which costs a few dozen requests and three jobs.
     """
@@ -43,18 +46,28 @@ def examine(given: Settings | None = None, *, probe: bool = False) -> Iterator[F
         )
         return
     try:
-        with open_session(looked.settings, retries=PATIENCE) as session:
-            yield from _signed_in(session, looked.settings, catalog, probe=probe)
+        with open_session(looked.settings, retries=PATIENCE, purpose="look") as session:
+            if store.ready is not None:
+                session.budget.share(store.ready, CONNECTION)
+            yield from _signed_in(session, looked.settings, store, catalog, probe=probe)
     except SettingsError as error:
         yield failed(org.SIGN_IN, str(error), "correct the SF_* settings of the sign-in")
 
 
 def _signed_in(
-    session: OrgSession, given: Settings, catalog: dict[str, ObjectDefinition], *, probe: bool
+    session: OrgSession,
+    given: Settings,
+    store: DatabaseLooked,
+    catalog: dict[str, ObjectDefinition],
+    *,
+    probe: bool,
 ) -> Iterator[Finding]:
     signed_in = org.look_at_sign_in(session, given)
     yield signed_in
     if signed_in.mark == "failed":
+        return
+    if store.ready is not None and (other := org.look_at_other_org(session, store.ready)) is not None:
+        yield other
         return
     yield from org.look_at_budget(session)
     yield permissions.look(session, {s.sobject for one in catalog.values() for s in one.sources})

@@ -10,9 +10,13 @@ from typing import Any
 import requests
 
 from sf_sync.doctor.finding import Finding, failed, ok, warning
+from sf_sync.mirror.coverage import OtherOrg
+from sf_sync.mirror.same_org import require_no_other_org
+from sf_sync.salesforce.budget import HIGH_SHARE
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.salesforce.session import CONNECT_TIMEOUT_S, OrgSession
-from sf_sync.settings import Settings
+from sf_sync.settings import CONNECTION, Settings
+from sf_sync.store.database import Database
 
 ADDRESS = "org's address"
 VERSION = "API version"
@@ -23,7 +27,7 @@ CLOCK = "clock"
 
 ANSWER_TIMEOUT_S = 30
 NEXT_TO_RETIRE = 40.0  # the vendor has announced the end of this version and of all before it
-LOW_SHARE = 0.1
+LOW_SHARE = 1 - HIGH_SHARE
 CLOCK_OFF = timedelta(minutes=2)
 
 
@@ -67,6 +71,19 @@ def look_at_sign_in(session: OrgSession, settings: Settings) -> Finding:
         return failed(SIGN_IN, said, remedy)
     org = f", org {token.organization_id}" if token.organization_id else ""
     return ok(SIGN_IN, f"signed in by {settings.auth} at {token.instance_url}{org}")
+
+
+def look_at_other_org(session: OrgSession, database: Database) -> Finding | None:
+    """Whether the database holds rows of another org than this one (trap E21); None where it doesn't."""
+    try:
+        with database.connect("doctor", autocommit=True) as connection:
+            require_no_other_org(session, connection, CONNECTION)
+    except OtherOrg as error:
+        said, _, remedy = str(error).rpartition("; ")
+        return failed(SIGN_IN, said, remedy)
+    except SalesforceError as error:
+        return warning(SIGN_IN, f"could not tell which org it is: {error}")
+    return None
 
 
 def look_at_budget(session: OrgSession) -> list[Finding]:
@@ -145,6 +162,6 @@ def _left(looked_at: str, limit: Any, session: OrgSession | None = None) -> Find
         return failed(
             looked_at, said, "wait until the first of them are a day old, or ask for a higher limit"
         )
-    if left < LOW_SHARE * allowed:
+    if left <= LOW_SHARE * allowed:
         return warning(looked_at, said, "read less often, or ask for a higher limit")
     return ok(looked_at, said)

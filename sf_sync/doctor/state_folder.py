@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from sf_sync.doctor.finding import Finding, failed, ok
 from sf_sync.settings import Settings
 from sf_sync.store.server_home import EmbeddedServerError, server_home
+from sf_sync.store.state_folder import open_to_all
 
 LOOKED_AT = "state folder"
 SERVER_HOME = "embedded server's folder"
@@ -37,10 +37,9 @@ def _why(settings: Settings) -> str:
 def _folder(looked_at: str, folder: Path, why: str) -> Finding:
     """A folder and those above it: whoever may write to one of them can put files of theirs in its place."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    for path in (existing, *existing.parents):
-        found = path.stat()
-        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-            return failed(looked_at, f"{folder}: every user can write to {path}", f"run `chmod o-w {path}`")
+    path = open_to_all(folder)
+    if path is not None:
+        return failed(looked_at, f"{folder}: every user can write to {path}", f"run `chmod o-w {path}`")
     if not os.access(existing, os.W_OK | os.X_OK):
         return failed(
             looked_at,

@@ -1,8 +1,8 @@
-"""Which intervals of an object are complete, which org they are of, and what is left of its request budget."""
+"""Which intervals of an object are complete, and which org they are of."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -11,14 +11,17 @@ from psycopg.types.range import Range
 
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.window import Window
+from sf_sync.salesforce.errors import PermanentError
 
 Connection = psycopg.Connection[Any]
-
-REST_AFTER_LIMIT = timedelta(minutes=15)
 
 
 class OtherOrg(Exception):
     """The settings lead to another org than the rows in the database came from (trap E21)."""
+
+
+class NotCovered(PermanentError):
+    """What was asked for needs rows that haven't been read yet; the message says what to read first."""
 
 
 def check_organization(connection: Connection, name: str, organization_id: str, instance_url: str) -> None:
@@ -37,6 +40,14 @@ def check_organization(connection: Connection, name: str, organization_id: str, 
             f"connection {name!r} holds rows of org {row[0]}, but the settings now lead to org {organization_id} "
             f"({instance_url}); set SF_INSTANCE_URL back, or use another database for the other org"
         )
+
+
+def organization(connection: Connection, name: str) -> str | None:
+    """The id of the org that the connection's rows came from; None where nothing was read yet."""
+    row = connection.execute(
+        "select organization_id from sync.connections where connection = %s", [name]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def credit(connection: Connection, scope: Scope, window: Window) -> None:
@@ -68,36 +79,6 @@ def watermark(connection: Connection, connection_name: str, object_name: str, so
     """The upper end of the newest complete interval."""
     intervals = covered(connection, connection_name, object_name, source)
     return intervals[-1].end if intervals else None
-
-
-def note_usage(connection: Connection, name: str, used: int, allowed: int) -> None:
-    """Keep the org's own figure of its request budget."""
-    connection.execute(
-        """
-        insert into sync.budget (connection, used, allowed) values (%s, %s, %s)
-        on conflict (connection) do update set used = excluded.used, allowed = excluded.allowed, observed_at = now()
-        """,
-        [name, used, allowed],
-    )
-
-
-def note_exhausted(connection: Connection, name: str) -> None:
-    """The daily limit is used up (trap E2); its requests free little by little, so nobody asks for a while."""
-    connection.execute(
-        """
-        insert into sync.budget (connection, exhausted_until) values (%(name)s, now() + %(rest)s)
-        on conflict (connection) do update set exhausted_until = excluded.exhausted_until, observed_at = now()
-        """,
-        {"name": name, "rest": REST_AFTER_LIMIT},
-    )
-
-
-def exhausted_until(connection: Connection, name: str, now: datetime) -> datetime | None:
-    """Until when the org is not to be asked because its daily limit is used up; None when it may be."""
-    row = connection.execute(
-        "select exhausted_until from sync.budget where connection = %s", [name]
-    ).fetchone()
-    return row[0].astimezone(UTC) if row and row[0] and row[0] > now else None
 
 
 def forced_api(connection: Connection, scope: Scope) -> str | None:

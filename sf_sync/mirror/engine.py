@@ -24,3 +24,7 @@ class Engine:
     part_rows: int = plan.PART_ROWS
     parallel_pages: bool = True
     job_deadline_s: float = bulk.JOB_DEADLINE_S
+
+    def __post_init__(self) -> None:
+        """Whoever has an engine feeds the one budget of its connection."""
+        self.session.budget.share(self.database, self.connection_name)

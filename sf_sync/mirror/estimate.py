@@ -9,7 +9,7 @@ from typing import Any
 from sf_sync.catalog.columns import Shape, SqlType, shape
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.mirror import plan
-from sf_sync.mirror.ledger import Part
+from sf_sync.mirror.cost import CALLS_BESIDE, extract_calls
 from sf_sync.mirror.pace import Pace
 from sf_sync.mirror.sampling import page_size, sample
 from sf_sync.mirror.storage_size import (
@@ -26,8 +26,6 @@ from sf_sync.mirror.storage_size import (
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.session import OrgSession
-
-PAGES_AN_ANSWER = 5  # of resultPages
 
 PaceOf = Callable[[str], Pace]
 ForcedApi = Callable[[str], str | None]
@@ -193,9 +191,9 @@ def _source(
     rest_rows = plan.REST_ROWS
     if "rest" in apis and rows > plan.REST_ROWS:
         rest_rows = page_size(session, one, window)
-    calls = 2 * len(parts)  # the describe, and the counts with which parts are found
+    calls = CALLS_BESIDE * len(parts)
     for part, by in zip(parts, apis, strict=True):
-        calls += _calls(part, by, pace, page_rows=page_rows, rest_rows=rest_rows)
+        calls += extract_calls(part, by, polls=pace.polls, page_rows=page_rows, rest_rows=rest_rows)
     sampled = sample(session, one, window, rows)
     arriving = sorted(
         zip(sampled.records, sampled.slices, strict=True),
@@ -215,16 +213,6 @@ def _source(
         sizes=_sizes(definition, one, columns, arriving, table, rows),
         column_bytes=_widths(columns, table),
     )
-
-
-def _calls(part: Part, api: str, pace: Pace, *, page_rows: int, rest_rows: int) -> int:
-    """The calls of one extract."""
-    rows = part.expected or 0
-    if api == "rest":
-        return max(1, -(-rows // rest_rows))
-    pages = max(1, -(-rows // page_rows))
-    lists = -(-pages // PAGES_AN_ANSWER) if pages > 1 else 0
-    return 1 + pace.polls + lists + pages
 
 
 def _row(one: Shape, columns: Mapping[str, SqlType], record: Mapping[str, Any]) -> list[Datum | None]:

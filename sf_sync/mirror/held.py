@@ -11,14 +11,12 @@ import psycopg
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.mirror import coverage
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.extract import Reading
 from sf_sync.mirror.fitting import fit_table
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import object_lock
-from sf_sync.salesforce.errors import DailyLimitReached
-from sf_sync.salesforce.org import organization_id
+from sf_sync.mirror.same_org import require_same_org
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +47,14 @@ def hold(engine: Engine, definition: ObjectDefinition, doing: str) -> Iterator[H
 
     Raises Busy where another session holds it, OtherOrg where the settings lead to another org than before.
     """
-    with engine.database.connect(f"{doing} {definition.name}", autocommit=True) as connection:
+    session = engine.session
+    with (
+        engine.database.connect(f"{doing} {definition.name}", autocommit=True) as connection,
+        session.about(definition.name),
+    ):
         try:
             with object_lock(connection, engine.connection_name, definition.table):
-                organization = organization_id(engine.session)
-                coverage.check_organization(
-                    connection, engine.connection_name, organization, engine.session.token.instance_url
-                )
+                organization = require_same_org(session, connection, engine.connection_name)
                 yield Held(engine, connection, definition, organization)
-        except DailyLimitReached:
-            coverage.note_exhausted(connection, engine.connection_name)
-            raise
         finally:
-            usage = engine.session.usage
-            if usage is not None and not connection.closed:
-                coverage.note_usage(connection, engine.connection_name, usage.used, usage.allowed)
+            session.budget.flush()

@@ -14,6 +14,7 @@ from sf_sync.mirror.report import ExtractReport
 from sf_sync.mirror.rest_reader import RestReader
 from sf_sync.salesforce import bulk
 from sf_sync.salesforce.errors import (
+    BulkLimitReached,
     BulkRefused,
     DailyLimitReached,
     LocatorExpired,
@@ -49,6 +50,10 @@ class PartReader:
                     return self._read_halves(part)
                 if plan.choose_api(definition, shape, part, "rest") == "rest":
                     self._force_rest(error)
+            except BulkLimitReached:
+                self.held.engine.session.budget.note_bulk_refused()
+                if self._api(part) != "rest":
+                    raise
             except (bulk.JobGone, bulk.JobStuck, LocatorExpired, NotProved):
                 if tries == 0:
                     raise
@@ -60,6 +65,7 @@ class PartReader:
             return extract.run(self.reading, one, reader)
         except SalesforceError as error:
             resumable = isinstance(error, TransientError | DailyLimitReached)
+            resumable = resumable and not isinstance(error, BulkLimitReached)  # there is no job to go on with
             ledger.extract_failed(
                 self.held.connection, self.reading.scope, one.extract_id, str(error), resumable=resumable
             )
@@ -75,14 +81,13 @@ class PartReader:
 
     def _begin(self, part: Part) -> Extract:
         engine, shape = self.held.engine, self.reading.shape
-        forced = coverage.forced_api(self.held.connection, self.reading.scope)
         several_pages = part.expected is None or part.expected > engine.page_rows
         return ledger.begin_extract(
             self.held.connection,
             self.reading.scope,
             self.request,
             part,
-            api=plan.choose_api(self.held.definition, shape, part, forced),
+            api=self._api(part),
             operation=plan.operation(shape),
             soql=plan.statement(shape, part),
             fields=shape.fields,
@@ -90,6 +95,11 @@ class PartReader:
             max_records=engine.page_rows,
             page_mode="parallel" if several_pages and engine.parallel_pages else "serial",
         )
+
+    def _api(self, part: Part) -> str:
+        forced = coverage.forced_api(self.held.connection, self.reading.scope)
+        scarce = self.held.engine.session.budget.jobs_are_scarce
+        return plan.choose_api(self.held.definition, self.reading.shape, part, forced, scarce_jobs=scarce)
 
     def _force_rest(self, error: BulkRefused) -> None:
         coverage.force_api(self.held.connection, self.reading.scope, "rest", str(error))

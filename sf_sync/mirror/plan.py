@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
+from sf_sync.mirror.cost import CALLS_BESIDE, extract_calls
 from sf_sync.mirror.ledger import IdRange, Keys, Part
+from sf_sync.mirror.pace import assumed_pace
 from sf_sync.mirror.rest_reader import fits_an_address
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce import rest, soql
@@ -17,7 +19,9 @@ from sf_sync.salesforce.record_id import before, between
 from sf_sync.salesforce.rest import Operation
 from sf_sync.salesforce.session import OrgSession
 
-REST_ROWS = 2_000  # up to one REST page, a job costs more calls and time than it saves
+REST_ROWS = 2_000  # a REST page
+FEW_ROWS = 2 * REST_ROWS  # up to these, a job (three calls at least) costs more calls and time than it saves
+FEW_ROWS_SPARING_JOBS = 25 * REST_ROWS  # where the org's query jobs are nearly used up (trap E4)
 PART_ROWS = 2_000_000  # larger jobs run into the org's own time-outs and 1 GB result files
 LONGEST_SOQL = 99_000  # characters; the org takes 100,000
 
@@ -45,8 +49,10 @@ def statement(shape: Shape, part: Part) -> str:
     return soql.select(shape.fields, shape.sobject, condition(shape, part))
 
 
-def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: str | None) -> str:
-    """`bulk` or `rest`. Raises CatalogError where neither can read the object."""
+def choose_api(
+    definition: ObjectDefinition, shape: Shape, part: Part, forced: str | None, *, scarce_jobs: bool = False
+) -> str:
+    """`bulk` or `rest`, rather REST where jobs are scarce. Raises CatalogError where neither can read the object."""
     only_rest = forced == "rest" or definition.api == "rest" or shape.sobject in NOT_IN_BULK
     short = fits_rest(shape, part)
     if only_rest and not short:
@@ -56,7 +62,8 @@ def choose_api(definition: ObjectDefinition, shape: Shape, part: Part, forced: s
         )
     if only_rest:
         return "rest"
-    few = part.expected is not None and part.expected <= REST_ROWS
+    most = FEW_ROWS_SPARING_JOBS if scarce_jobs else FEW_ROWS
+    few = part.expected is not None and part.expected <= most
     return "rest" if few and short and definition.api == "auto" else "bulk"
 
 
@@ -127,11 +134,9 @@ def forecast(
         one = shape(definition, source, describe(session, source.sobject).object)
         for part in parts(session, one, window):
             api = choose_api(definition, one, part, None)
-            rows = part.expected or 0
-            pages = -(-rows // (REST_ROWS if api == "rest" else page_rows)) or 1
-            # A job is made, polled a few times and read; each object is described and each part counted.
-            calls = pages + 2 + (5 if api == "bulk" else 0)
-            found.append(Forecast(one.sobject, part, api, calls))
+            polls = assumed_pace(api).polls
+            calls = extract_calls(part, api, polls=polls, page_rows=page_rows, rest_rows=REST_ROWS)
+            found.append(Forecast(one.sobject, part, api, CALLS_BESIDE + calls))
     return found
 
 

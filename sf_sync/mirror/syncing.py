@@ -9,6 +9,7 @@ from datetime import date
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
 from sf_sync.mirror import asked, coverage, ledger, plan
+from sf_sync.mirror.affordable import require_affordable
 from sf_sync.mirror.asked import Purpose
 from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.engine import Engine
@@ -18,6 +19,7 @@ from sf_sync.mirror.ledger import Part, Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.part_reader import PartReader
 from sf_sync.mirror.reader import NotProved
+from sf_sync.mirror.relations import reread_relations
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.table import analyze_if_grown, build_indexes, is_empty
 from sf_sync.mirror.window import LATE_ROWS, Window, without
@@ -28,8 +30,6 @@ from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 
 OnProgress = Callable[[int, int | None], None]
-
-NO_REQUEST = "00000000-0000-0000-0000-000000000000"
 
 
 def sync(
@@ -48,11 +48,14 @@ def sync(
     included; `full`. Raises SettingsError, CatalogError, DatabaseError, SalesforceError, OtherOrg.
     """
     settings = settings or Settings.load()
-    definition = find(load_catalog(settings.catalog), name)
+    catalog = load_catalog(settings.catalog)
+    definition = find(catalog, name)
     with open_session(settings) as session:
         engine = Engine(session, open_database(settings))
         window = requested_window(engine.session, definition, days=days, first=first, last=last, full=full)
-        return sync_window(engine, definition, window, on_progress=on_progress)
+        report = sync_window(engine, definition, window, on_progress=on_progress)
+        reread_relations(engine, definition, catalog.values())
+        return report
 
 
 def sync_window(
@@ -104,7 +107,7 @@ def cancel(engine: Engine, definition: ObjectDefinition) -> int:
     ):
         for source in definition.sources:
             scope = Scope(engine.connection_name, "", definition.name, source.sobject)
-            jobs += asked.abandon_other_requests(connection, scope, NO_REQUEST)
+            jobs += asked.abandon_other_requests(connection, scope, asked.NO_REQUEST)
     for job_id, version in jobs:
         bulk.abort(engine.session, job_id, version=version)
     return len(jobs)
@@ -152,10 +155,16 @@ class _Run:
                 Window(part.start, min(part.end, read_at - LATE_ROWS))
                 for part, read_at in ledger.completed_parts(connection, scope, request)
             ]
-            for owed in without(window, done):
-                for part in plan.parts(session, reading.shape, owed, most_rows=self.held.engine.part_rows):
-                    so_far = rows_before + sum(report.counts.read for report in reports)
-                    reports += PartReader(self.held, self._told(reading, so_far, part), request).read(part)
+            engine = self.held.engine
+            parts = [
+                part
+                for owed in without(window, done)
+                for part in plan.parts(session, reading.shape, owed, most_rows=engine.part_rows)
+            ]
+            require_affordable(reading, parts, self.purpose, page_rows=engine.page_rows)
+            for part in parts:
+                so_far = rows_before + sum(report.counts.read for report in reports)
+                reports += PartReader(self.held, self._told(reading, so_far, part), request).read(part)
         except (SalesforceError, CatalogError) as error:
             asked.note_request_error(connection, scope, request, str(error))
             raise

@@ -16,12 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from sf_sync.salesforce.errors import (
+    RESULTS_STORED,
+    BulkLimitReached,
     PermanentError,
     QueryTooLarge,
     SalesforceError,
     TransferBroken,
     too_large,
 )
+from sf_sync.salesforce.operations import RESULT_PAGE
 from sf_sync.salesforce.rest import Operation
 from sf_sync.salesforce.session import OrgSession
 
@@ -53,6 +56,9 @@ class Job:
     rows: int | None
     error: str | None
     server_time: datetime
+    sobject: str | None = None
+    operation: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,9 @@ def results(
     except SalesforceError as error:
         raise _or_gone(error) from error
     try:
-        yield BulkPage(_declared_rows(response, doing), _next_locator(response), _chunks(response, doing))
+        yield BulkPage(
+            _declared_rows(response, doing), _next_locator(response), _chunks(session, response, doing)
+        )
     finally:
         response.close()
 
@@ -194,6 +202,9 @@ def _job(body: Any, server_time: datetime) -> Job:
             None if rows is None else int(rows),
             body.get("errorMessage"),
             server_time,
+            body.get("object"),
+            body.get("operation"),
+            datetime.fromisoformat(body["createdDate"]) if body.get("createdDate") else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise PermanentError(f"the answer is not a query job: {str(body)[:200]}") from None
@@ -203,6 +214,8 @@ def _ended(job: Job) -> SalesforceError:
     said = job.error or "the org gave no reason"
     if job.state == "Aborted":
         return JobFailed(f"query job {job.id} was aborted in the org ({said}); run it again", code="ABORTED")
+    if RESULTS_STORED in said:
+        return BulkLimitReached(f"query job {job.id} failed: {said}")
     if too_large("", said):
         return QueryTooLarge(f"query job {job.id} failed: {said}")
     return JobFailed(f"query job {job.id} failed: {said}", code="FAILED")
@@ -227,8 +240,10 @@ def _next_locator(response: requests.Response) -> str | None:
     return None if header in {"", "null"} else header
 
 
-def _chunks(response: requests.Response, doing: str) -> Iterator[bytes]:
+def _chunks(session: OrgSession, response: requests.Response, doing: str) -> Iterator[bytes]:
     try:
-        yield from response.iter_content(CHUNK_BYTES)
+        for chunk in response.iter_content(CHUNK_BYTES):
+            session.count_bytes(RESULT_PAGE, len(chunk))
+            yield chunk
     except requests.RequestException as error:
         raise TransferBroken(f"{doing}: the page broke off ({type(error).__name__})") from error

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+REST_AFTER_LIMIT = timedelta(minutes=15)  # requests free little by little, so nobody asks for a while
 
 
 class SalesforceError(Exception):
@@ -32,7 +35,26 @@ class SignInRefused(PermanentError):
 
 
 class DailyLimitReached(PermanentError):
-    """The org's 24-hour request limit is used up (trap E2): nothing helps until it frees."""
+    """A 24-hour limit of the org is used up (trap E2): nothing helps until it frees, little by little.
+
+    `retry_after` is the moment (UTC) before which asking again is of no use; the message ends with it.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", status: int | None = None, retry_after: datetime | None = None
+    ) -> None:
+        self.retry_after = _next_minute(retry_after or datetime.now(UTC) + REST_AFTER_LIMIT)
+        super().__init__(
+            f"{message}; retry after {self.retry_after:%Y-%m-%d %H:%M} UTC", code=code, status=status
+        )
+
+
+class BudgetReached(DailyLimitReached):
+    """The share of the daily requests that syncs may use is used up; the org itself would still answer."""
+
+
+class BulkLimitReached(DailyLimitReached):
+    """The org takes no more query jobs, or stores no more of their results, in these 24 hours (trap E4)."""
 
 
 class BulkRefused(PermanentError):
@@ -68,6 +90,11 @@ TOO_LARGE_WORDS = (
     "Failed to write query result",
     "OPERATION_TOO_LARGE",
 )
+ADVICE = {
+    # Trap E17: asking again meets the same policies.
+    "TXN_SECURITY_METERING_ERROR": "exempt the integration user from the org's transaction security policies"
+}
+RESULTS_STORED = "query result size stored"  # the day's volume of results, said by a job that failed
 SHOWN = 400  # characters of an answer that an error message repeats
 
 
@@ -98,6 +125,8 @@ def refusal(status: int, body: str, doing: str) -> SalesforceError:
     answer = read_answer(body)
     said = f"{answer.code}: {answer.message}".strip(": ") or "no message"
     message = f"{doing}: the org answered {status}, {said}"
+    if answer.code in ADVICE:
+        message += f"; {ADVICE[answer.code]}"
     kind = _kind(status, answer)
     return kind(message, code=answer.code, status=status)
 
@@ -108,6 +137,8 @@ def _kind(status: int, answer: Answer) -> type[SalesforceError]:
         return SessionExpired
     if code == "REQUEST_LIMIT_EXCEEDED":
         return TransientError if "Concurrent" in message else DailyLimitReached
+    if code == "LIMIT_EXCEEDED" or RESULTS_STORED in message:
+        return BulkLimitReached
     if "compound data not supported" in message or "not supported by the Bulk API" in message:
         return BulkRefused
     if code in {"INVALIDENTITY", "FEATURENOTENABLED"} or message.endswith("does not support query"):
@@ -126,3 +157,8 @@ def _kind(status: int, answer: Answer) -> type[SalesforceError]:
 def too_large(code: str, message: str) -> bool:
     """Whether a refusal or a failed job says that the query asked for too much at once."""
     return code in TOO_LARGE_CODES or any(words in message for words in TOO_LARGE_WORDS)
+
+
+def _next_minute(moment: datetime) -> datetime:
+    """A whole minute that isn't before the moment: what people are told must not be too early."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)

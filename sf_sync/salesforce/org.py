@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sf_sync.salesforce import rest
 from sf_sync.salesforce.auth import sign_in_from
-from sf_sync.salesforce.session import OrgSession, Retries, Usage
+from sf_sync.salesforce.budget import Budget, Purpose
+from sf_sync.salesforce.session import OrgSession, Retries
 from sf_sync.settings import Settings
 
 
 def open_session(
-    settings: Settings, *, retries: Retries | None = None, on_usage: Callable[[Usage], None] | None = None
+    settings: Settings, *, retries: Retries | None = None, purpose: Purpose = "sync"
 ) -> OrgSession:
-    """A session that signs in at its first request. Raises SettingsError where the settings don't suffice."""
+    """A session that signs in at its first request. Raises SettingsError where the settings don't suffice.
+
+    A `sync` leaves the reserve of SF_SYNC_RESERVE to others; a `delivery` and a `look` may use what there is.
+    """
     return OrgSession(
         sign_in_from(settings),
         instance_url=settings.require_org(),
         api_version=settings.api_version,
         verify=str(settings.ca_bundle) if settings.ca_bundle else True,
         retries=retries,
-        on_usage=on_usage,
+        budget=Budget(reserve_percent=settings.reserve_percent, purpose=purpose),
     )
 
 

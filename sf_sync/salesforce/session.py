@@ -1,12 +1,12 @@
-"""HTTP to one org: time-outs, retries, one sign-in at a time, the limit header, and nothing but reads."""
+"""HTTP to one org: time-outs, retries, one sign-in at a time, the limit header; reads only, except to deliver."""
 
 from __future__ import annotations
 
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,12 +19,17 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
+from sf_sync.salesforce.budget import Budget
 from sf_sync.salesforce.errors import (
+    DailyLimitReached,
     PermanentError,
+    SalesforceError,
     SessionExpired,
     TransientError,
     refusal,
 )
+from sf_sync.salesforce.operations import below_version, operation_of
+from sf_sync.salesforce.usage import Usage
 from sf_sync.settings import is_loopback
 
 T = TypeVar("T")
@@ -45,14 +50,11 @@ ALLOWED = (
     ("DELETE", re.compile(r"/jobs/query/\w+$")),
     ("POST", re.compile(r"/composite$")),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """API requests in the org's last 24 hours, as it said in `Sforce-Limit-Info`."""
-
-    used: int
-    allowed: int
+# What a connection that delivers may send besides.
+ALLOWED_WRITES = (
+    ("PATCH", re.compile(r"/composite/sobjects(/\w+/\w+)?$")),
+    ("DELETE", re.compile(r"/composite/sobjects$")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class OrgSession:
     """Requests to one org with one identity. Safe to use from several threads.
 
     `sign_in` gets a token; it is called when there is none and once after a 401 (single flight, trap E15).
-    `calls` counts the requests that the org charges for.
+    `calls` counts the requests that the org charges for, `budget` by object and operation; `subject` is the object
+    of the catalog that they are counted for.
     """
 
     def __init__(
@@ -88,14 +91,15 @@ class OrgSession:
         api_version: str,
         verify: bool | str = True,
         retries: Retries | None = None,
-        on_usage: Callable[[Usage], None] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.api_version = api_version
+        self.budget = budget or Budget()
         self.calls = 0
+        self.subject = ""
         self.usage: Usage | None = None
         self._sign_in = sign_in
         self._retries = retries or Retries()
-        self._on_usage = on_usage
         self._token: Token | None = None
         self._lock = threading.Lock()
         self._counting = threading.Lock()
@@ -109,6 +113,7 @@ class OrgSession:
 
     def close(self) -> None:
         self._http.close()
+        self.budget.close()
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +125,15 @@ class OrgSession:
     def token(self) -> Token:
         """The token in use, signing in where there is none."""
         return self._current_token()
+
+    @contextmanager
+    def about(self, object_name: str) -> Iterator[None]:
+        """Requests within are counted for this object of the catalog."""
+        before, self.subject = self.subject, object_name
+        try:
+            yield
+        finally:
+            self.subject = before
 
     def path(self, below: str, *, version: str | None = None) -> str:
         """The full path of a resource of this (or another) API version."""
@@ -176,9 +190,12 @@ class OrgSession:
         stream: bool = False,
     ) -> requests.Response:
         """Send once, signing in (again) where needed. The caller closes the answer. Raises SalesforceError."""
-        _check_read_only(method, path, body)
+        _check_allowed(method, path, body, writes=self.budget.purpose == "delivery")
+        operation = operation_of(method, path, (params or {}).get("q", ""))
+        self.budget.admit(doing)
         token = self._current_token()
-        for last_try in (False, True):
+        # Twice renewed: the first new token may be one that another process got, and dead by now as well.
+        for last_try in (False, False, True):
             try:
                 response = self._http.request(
                     method,
@@ -198,11 +215,16 @@ class OrgSession:
                 ) from None
             except requests.RequestException as error:
                 raise TransientError(f"{doing}: no answer from {token.instance_url} ({error})") from error
-            self._note(response)
+            self._observe(response)
             if response.status_code < 300:
+                self._charge(operation, 0 if stream else len(response.content))
                 return response
             with closing(response):
                 refused = refusal(response.status_code, _error_body(response, stream=stream), doing)
+            if _is_charged(refused):
+                self._charge(operation, 0)
+            if type(refused) is DailyLimitReached:
+                self.budget.note_exhausted(refused)
             if not isinstance(refused, SessionExpired) or last_try:
                 raise refused
             token = self._current_token(instead_of=token)
@@ -211,24 +233,39 @@ class OrgSession:
     def _current_token(self, instead_of: Token | None = None) -> Token:
         with self._lock:
             if self._token is None or self._token == instead_of:
-                self._token = self.retrying(lambda: self._sign_in(self._http))
+                try:
+                    self._token = self.retrying(lambda: self._sign_in(self._http))
+                except DailyLimitReached as refused:
+                    self.budget.note_exhausted(refused)
+                    raise
             return self._token
 
-    def _note(self, response: requests.Response) -> None:
+    def count_bytes(self, operation: str, size: int) -> None:
+        """Bytes of an answer that is read while it comes."""
+        self.budget.count(self.subject, operation, size=size)
+
+    def _observe(self, response: requests.Response) -> None:
+        usage = Usage.in_header(response.headers.get("Sforce-Limit-Info", ""))
+        if usage is not None:
+            self.usage = usage
+            self.budget.observe(usage)
+
+    def _charge(self, operation: str, size: int) -> None:
         with self._counting:
             self.calls += 1
-        match = re.match(r"api-usage=(\d+)/(\d+)", response.headers.get("Sforce-Limit-Info", ""))
-        if match is None:
-            return
-        self.usage = Usage(int(match[1]), int(match[2]))
-        if self._on_usage is not None:
-            self._on_usage(self.usage)
+            self.budget.count(self.subject, operation, calls=1, size=size)
 
 
-def _check_read_only(method: str, path: str, body: object | None) -> None:
-    """Raise PermanentError for anything but a read; a composite request must consist of GETs."""
-    below = re.sub(r"^/services/data/v\d+\.\d+", "", path)
-    allowed = any(method == verb and pattern.match(below) for verb, pattern in ALLOWED)
+def _is_charged(refused: SalesforceError) -> bool:
+    """Whether the org counts a request that it refused: not where it never came to look at it."""
+    return not isinstance(refused, SessionExpired | TransientError) and type(refused) is not DailyLimitReached
+
+
+def _check_allowed(method: str, path: str, body: object | None, *, writes: bool) -> None:
+    """Raise PermanentError for anything but a read, and a write where `writes`; composites must consist of GETs."""
+    below = below_version(path)
+    rules = (*ALLOWED, *ALLOWED_WRITES) if writes else ALLOWED
+    allowed = any(method == verb and pattern.match(below) for verb, pattern in rules)
     inner = body.get("compositeRequest", []) if isinstance(body, dict) else []
     if not allowed or any(part.get("method") != "GET" for part in inner):
         raise PermanentError(

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TIMESTAMP, TSTZMULTIRANGE, UUID
 
-SCHEMAS = ("salesforce", "salesforce_live", "sync", "analytics")
+SCHEMAS = ("salesforce", "salesforce_live", "sync", "delivery", "analytics")
 
 metadata = MetaData(schema="sync")
 
@@ -93,6 +93,10 @@ extracts = Table(
     Column("expected", BigInteger),
     Column("state", Text, nullable=False, server_default=text("'new'")),
     Column("job_id", Text),
+    _moment(
+        "job_created_at",
+        comment="As the org says: by it a job is known to be the one that was made for this.",
+    ),
     _moment("read_at"),
     Column("reported_rows", BigInteger),
     Column("error", Text),
@@ -106,6 +110,7 @@ extracts = Table(
     comment="One reading of a window, with everything about it frozen before the job is made.",
 )
 Index("extracts_by_object", extracts.c.connection, extracts.c.object, extracts.c.created_at)
+Index("extracts_by_request", extracts.c.connection, extracts.c.request_id)
 
 pages = Table(
     "pages",
@@ -193,6 +198,7 @@ object_state = Table(
     _moment("unchanged_at"),
     _moment("deleted_until", comment="Up to when the org's list of deleted records has been read."),
     _moment("ids_compared_at"),
+    Column("reread", JSONB, comment="Up to which _synced_at each parent's changes have been followed."),
     _moment("refreshed_at"),
     comment="What was learned about an object at run time.",
 )
@@ -220,6 +226,13 @@ budget = Table(
     Column("allowed", BigInteger),
     _moment("exhausted_until"),
     _moment("observed_at", nullable=False, now=True),
+    *(
+        Column(name, BigInteger)
+        for name in ("jobs_left", "jobs_allowed", "result_bytes_left", "result_bytes_allowed")
+    ),
+    _moment(
+        "limits_at", comment="When the org was asked for its limits: query jobs and bytes of their results."
+    ),
     comment="The org's own figure of API requests in the last 24 hours, as of its last answer.",
 )
 
@@ -251,6 +264,7 @@ absences = Table(
     Column("found_by", Text, nullable=False, comment="The org's list of deleted records, or a comparison."),
     _moment("deleted_at", comment="As the org says; NULL where a comparison found it."),
     _moment("found_at", nullable=False, now=True),
+    _moment("returned_at", comment="When the org was seen to show the record again."),
     comment="Records that are gone from the org: since when that is known, and how it was found.",
 )
 
@@ -261,7 +275,7 @@ verifications = Table(
     Column("verification_id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")),
     Column("object", Text, nullable=False),
     Column("source", Text, nullable=False),
-    Column("level", Text, nullable=False, comment="deleted list, counts, ids or values."),
+    Column("level", Text, nullable=False, comment="deletes, counts, ids or values."),
     Column("outcome", Text, comment="NULL while it runs, or when it broke off."),
     *(
         Column(name, BigInteger)

@@ -10,8 +10,11 @@ from sf_sync.mirror.by_keys import read_by_keys
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import hold
 from sf_sync.mirror.report import Counts, ExtractReport
+from sf_sync.salesforce.org import open_session
 from sf_sync.sandbox.server import LocalOrg
+from sf_sync.store.database import Database
 from sf_sync_tests.comparing import rows
+from sf_sync_tests.conftest import settings_for
 
 CATALOG = load_catalog()
 CONTACTS, RELATIONS = CATALOG["contacts"], CATALOG["task_who_relations"]
@@ -64,9 +67,15 @@ def test_ids_are_halved_until_the_org_can_answer(org: LocalOrg, engine: Engine) 
     assert [one.counts.new for one in reports] == [150, 150]
 
 
-def test_children_are_read_by_their_parents(org: LocalOrg, engine: Engine) -> None:
-    truth = org.control.truth("TaskWhoRelation")
-    tasks = sorted({row["TaskId"] for row in truth})[:5]
-    owned = [row for row in truth if row["TaskId"] in tasks]
-    reports = read(engine, RELATIONS, "TaskId", tasks)
-    assert counts(reports) == Counts(new=len(owned))
+def test_children_are_read_by_their_parents(database: Database) -> None:
+    with (
+        LocalOrg(contacts=40, tasks=30, relations=60, seed=2) as org,
+        open_session(settings_for(org, database)) as session,
+    ):
+        truth = org.control.truth("TaskWhoRelation")
+        tasks = sorted({row["TaskId"] for row in truth})[:5]
+        owned = {row["Id"] for row in truth if row["TaskId"] in tasks}
+        assert 0 < len(owned) < len(truth)
+        reports = read(Engine(session, database), RELATIONS, "TaskId", tasks)
+        assert counts(reports) == Counts(new=len(owned))
+        assert rows(database, RELATIONS).keys() == owned

@@ -61,6 +61,7 @@ class Column:
     comment: str
     volatile: bool = False
     system: bool = False
+    calculated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +211,5 @@ def _column(field: Field, name: str, definition: ObjectDefinition) -> Column:
         comment=f"{field.name}: {field.type}{length}{formula}",
         volatile=field.name in definition.volatile,
         system=field.name in SYSTEM_FIELDS,
+        calculated=field.calculated,
     )

@@ -44,6 +44,26 @@ class Reference(_Part):
     to: Annotated[tuple[SqlName, ...], Field(min_length=1)]
 
 
+class TargetColumn(_Part):
+    """A column of another mirrored object whose ids say which records are wanted in a targeted sync."""
+
+    object: SqlName
+    column: SqlName
+
+
+class Reread(_Part):
+    """Rows that are read again because a record of another object has changed: they may change without a stamp.
+
+    `field` holds the other record's id. With `when: merged` only records that were merged into another one count,
+    and the rows of both are read. `source` is one of the other object's, where it has several.
+    """
+
+    object: SqlName
+    field: ApiName
+    source: ApiName | None = None
+    when: Literal["changed", "merged"] = "changed"
+
+
 class ObjectDefinition(_Part):
     """One mirrored object, as its YAML file says."""
 
@@ -55,9 +75,15 @@ class ObjectDefinition(_Part):
     api: Literal["auto", "bulk", "rest"] = "auto"
     fields: Fields = Fields()
     volatile: tuple[ApiName, ...] = ()
+    refresh: tuple[ApiName, ...] = ()
+    targets: tuple[TargetColumn, ...] = ()
     indexes: tuple[SqlName, ...] = ()
     references: tuple[Reference, ...] = ()
     drift: Literal["add", "ignore"] = "add"
+    deleted_list: bool | None = None  # None: where describe says replicateable
+    ask_deletes_above: Annotated[float, Field(ge=0, le=1)] = 0.05  # share of the rows
+    on_purge: Literal["keep", "blank", "remove"] = "keep"
+    reread_with: tuple[Reread, ...] = ()
 
 
 def load_catalog(extra: Path | None = None) -> dict[str, ObjectDefinition]:

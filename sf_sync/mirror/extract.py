@@ -12,8 +12,9 @@ import psycopg
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import coverage, ledger, stage
+from sf_sync.mirror.landing import Merged, Target
 from sf_sync.mirror.ledger import Extract, Progress, Scope
-from sf_sync.mirror.merge import Merged, Target, merge
+from sf_sync.mirror.merge import merge
 from sf_sync.mirror.reader import Begun, NotProved, Reader
 from sf_sync.mirror.report import ExtractReport
 from sf_sync.mirror.stage import Staged
@@ -81,7 +82,12 @@ def _begun(reading: Reading, extract: Extract, reader: Reader) -> Begun:
         return Begun(extract.job_id, extract.read_at)
     begun = reader.begin()
     ledger.opened(
-        reading.connection, reading.scope, extract.extract_id, job_id=begun.job_id, read_at=begun.read_at
+        reading.connection,
+        reading.scope,
+        extract.extract_id,
+        job_id=begun.job_id,
+        job_created_at=begun.job_created_at,
+        read_at=begun.read_at,
     )
     return begun
 

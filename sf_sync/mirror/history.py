@@ -54,7 +54,8 @@ def recent_extracts(
                     json_build_object('new', coalesce(sum(new), 0), 'updated', coalesce(sum(updated), 0),
                         'unchanged', coalesce(sum(unchanged), 0), 'stale', coalesce(sum(stale), 0),
                         'revived', coalesce(sum(revived), 0), 'duplicate', coalesce(sum(duplicate), 0),
-                        'rejected', coalesce(sum(rejected), 0)) as outcomes
+                        'rejected', coalesce(sum(rejected), 0), 'refreshed', coalesce(sum(refreshed), 0),
+                        'missed', coalesce(sum(missed), 0)) as outcomes
                 from sync.pages p where p.connection = e.connection and p.extract_id = e.extract_id
             ) p
             where e.connection = %(connection)s and (%(object)s::text is null or e.object = %(object)s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from sf_sync.mirror.window import Window
 
 Connection = psycopg.Connection[Any]
 
-COUNTED = ("new", "updated", "unchanged", "stale", "revived", "duplicate", "rejected")
+COUNTED = tuple(outcome.name for outcome in fields(Counts))
+COUNTED_COLUMNS = ", ".join(COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Extract:
     expected: int | None
     state: str
     job_id: str | None
+    job_created_at: datetime | None
     read_at: datetime | None
     reported_rows: int | None
 
@@ -98,7 +100,7 @@ class Progress:
 
 EXTRACT_COLUMNS = (
     "extract_id::text, source, window_start, window_end, id_after, id_until, api, operation, soql, fields, "
-    "api_version, max_records, page_mode, expected, state, job_id, read_at, reported_rows"
+    "api_version, max_records, page_mode, expected, state, job_id, job_created_at, read_at, reported_rows"
 )
 
 
@@ -184,12 +186,21 @@ def begin_extract(
 
 
 def opened(
-    connection: Connection, scope: Scope, extract_id: str, *, job_id: str | None, read_at: datetime
+    connection: Connection,
+    scope: Scope,
+    extract_id: str,
+    *,
+    job_id: str | None,
+    job_created_at: datetime | None,
+    read_at: datetime,
 ) -> None:
     """The org has begun to read: from here on the extract can be resumed."""
     connection.execute(
-        "update sync.extracts set state = 'open', job_id = %s, read_at = %s where connection = %s and extract_id = %s",
-        [job_id, read_at, scope.connection_name, extract_id],
+        """
+        update sync.extracts set state = 'open', job_id = %s, job_created_at = %s, read_at = %s
+        where connection = %s and extract_id = %s
+        """,
+        [job_id, job_created_at, read_at, scope.connection_name, extract_id],
     )
 
 
@@ -247,11 +258,11 @@ def page_merged(
 ) -> None:
     """Write the page's row; in the transaction of its merge, so that a page is merged once or not at all."""
     connection.execute(
-        """
-        insert into sync.pages (connection, extract_id, locator, ordinal, next_locator, rows, new, updated, unchanged,
-            stale, revived, duplicate, rejected, rejected_cells, nul_bytes, bytes, seconds)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        """,
+        f"""
+        insert into sync.pages (connection, extract_id, locator, ordinal, next_locator, rows, {COUNTED_COLUMNS},
+            rejected_cells, nul_bytes, bytes, seconds)
+        values ({", ".join(["%s"] * (10 + len(COUNTED)))})
+        """,  # noqa: S608 - a constant column list
         [
             scope.connection_name,
             extract_id,
@@ -271,21 +282,20 @@ def page_merged(
 def progress(connection: Connection, scope: Scope, extract_id: str) -> Progress:
     """What has been merged of an extract so far."""
     rows = connection.execute(
-        """
-        select locator, next_locator, new, updated, unchanged, stale, revived, duplicate, rejected,
-            bytes, rejected_cells, nul_bytes
+        f"""
+        select locator, next_locator, bytes, rejected_cells, nul_bytes, {COUNTED_COLUMNS}
         from sync.pages where connection = %s and extract_id = %s order by ordinal
-        """,
+        """,  # noqa: S608 - a constant column list
         [scope.connection_name, extract_id],
     ).fetchall()
     if not rows:
         return Progress()
     return Progress(
         pages=len(rows),
-        counts=sum((Counts(*row[2:9]) for row in rows), Counts()),
-        bytes=sum(row[9] for row in rows),
-        rejected_cells=sum(row[10] for row in rows),
-        nul_bytes=sum(row[11] for row in rows),
+        counts=sum((Counts(*row[5:]) for row in rows), Counts()),
+        bytes=sum(row[2] for row in rows),
+        rejected_cells=sum(row[3] for row in rows),
+        nul_bytes=sum(row[4] for row in rows),
         next_locator=rows[-1][1],
         locators=frozenset(row[0] for row in rows),
     )

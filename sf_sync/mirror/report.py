@@ -20,6 +20,8 @@ class Counts:
     revived: int = 0
     duplicate: int = 0
     rejected: int = 0
+    refreshed: int = 0
+    missed: int = 0
 
     @property
     def read(self) -> int:
@@ -80,7 +82,7 @@ class SyncReport:
         return self.counts.read / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """For `--json`: all seven outcomes, and the five names that people's dashboards know."""
+        """For `--json`: every outcome, and the five names that people's dashboards know."""
         counts = self.counts
         return {
             "object": self.object,

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.mirror import stage
-from sf_sync.mirror.merge import Merged, Target, merge
+from sf_sync.mirror.landing import Merged, Target
+from sf_sync.mirror.merge import merge
 from sf_sync.mirror.report import Counts
 from sf_sync.mirror.table import ensure_table
 from sf_sync.salesforce.describe import Field, ObjectDescribe

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 
 from bench import reference
 from bench.local import Place, local_place
 from bench.rounds import Rounds
-from sf_sync.catalog.columns import shape
+from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror.days import requested_window
-from sf_sync.mirror.engine import PAGE_ROWS
 from sf_sync.mirror.syncing import sync_window
+from sf_sync.mirror.window import Window
 from sf_sync.salesforce.describe import describe
+from sf_sync.salesforce.session import OrgSession
 
 ROWS = 600_000
 
@@ -57,6 +60,9 @@ CONTACTS = ObjectDefinition.model_validate(
 )
 
 
+Load = Callable[[psycopg.Connection[object], OrgSession, Shape, Window], int]
+
+
 def main(rows: int = ROWS, rounds: int = 5) -> None:
     """Print each side's median and its ratio to the reference pipe."""
     with local_place(contacts=rows) as place:
@@ -64,19 +70,24 @@ def main(rows: int = ROWS, rounds: int = 5) -> None:
 
 
 def measure(place: Place, rounds: int) -> None:
-    """Every round: the reference pipe into an empty table, the mirror into an empty table, the mirror once more."""
-    took = Rounds("Bulk: contacts × 30 fields")
+    """Contacts by a Bulk job."""
+    in_turn(place, rounds, Rounds("Bulk: contacts × 30 fields"), CONTACTS, reference.load_bulk)
+
+
+def in_turn(place: Place, rounds: int, took: Rounds, definition: ObjectDefinition, load: Load) -> None:
+    """Every round: a reference pipe into an empty table, the mirror into an empty table, the mirror once more."""
+    source = definition.sources[0]
     with place.engine() as engine, psycopg.connect(place.database.url.libpq) as connection:
-        session = engine.session
-        window = requested_window(session, CONTACTS, days=None, first=None, last=None, full=True)
-        contact = shape(CONTACTS, CONTACTS.sources[0], describe(session, "Contact").object)
+        window = requested_window(engine.session, definition, days=None, first=None, last=None, full=True)
+        fields = shape(definition, source, describe(engine.session, source.sobject).object)
         for _ in range(rounds):
-            reference.prepare(connection, CONTACTS, contact)
+            reference.prepare(connection, definition, fields)
             with took.timed("reference pipe"):
-                rows = reference.load_bulk(connection, session, contact, window, PAGE_ROWS)
+                rows = load(connection, engine.session, fields, window)
+            reference.drop(connection)
             for name in ("full load", "re-read unchanged"):
                 with took.timed(name):
-                    counts = sync_window(engine, CONTACTS, window).counts
+                    counts = sync_window(engine, definition, window).counts
                 if counts.read != rows:
                     raise SystemExit(f"{name} read {counts.read} rows, the reference pipe {rows}")
     took.show(rows)

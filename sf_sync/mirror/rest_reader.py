@@ -114,14 +114,9 @@ class RestReader:
         writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(self._extract.fields)
         for record in records:
-            writer.writerow([_cell(record.get(field)) for field in self._extract.fields])
+            cells = map(record.get, self._extract.fields)
+            writer.writerow(
+                ["true" if cell is True else "false" if cell is False else cell for cell in cells]
+            )
         # Half a surrogate pair, left where text was cut, has no UTF-8; Bulk writes it as a question mark too.
         return text.getvalue().encode("utf-8", "replace")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

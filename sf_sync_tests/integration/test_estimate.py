@@ -32,7 +32,7 @@ def org(request: pytest.FixtureRequest) -> Iterator[LocalOrg]:
         tasks=contacts // 3,
         events=contacts // 6,
         relations=contacts // 6,
-        leads=2_500,
+        leads=4_500,
     ) as running:
         yield running
 
@@ -94,7 +94,7 @@ def test_an_estimate_is_near_what_the_load_takes(org: LocalOrg, engine: Engine) 
 def test_people_read_a_table_with_a_sum(database: Database) -> None:
     result = CliRunner().invoke(app, ["estimate", "leads", "users", "--full"])
     assert result.exit_code == 0, result.output
-    assert "2,500" in result.output
+    assert "4,500" in result.output
     assert "API calls are left of the org's last 24 hours" in result.output
     with database.connect("look") as connection:
         assert connection.execute("select count(*) from sync.extracts").fetchone() == (0,)

@@ -12,9 +12,14 @@ from sf_sync.defs.checks import mirror_checks
 from sf_sync.defs.dbt import dbt_models, dbt_resource
 from sf_sync.defs.elsewhere import elsewhere_sensor
 from sf_sync.defs.follow import following
+from sf_sync.defs.form_checks import form_checks
+from sf_sync.defs.form_retention import form_retention
+from sf_sync.defs.forms import forms
+from sf_sync.defs.inbox import inbox
 from sf_sync.defs.mirror import mirror_asset
 from sf_sync.defs.partial_reads import column_backfill, refreshing, targeted_sync
-from sf_sync.defs.resources import MirrorEngine
+from sf_sync.defs.redelivery import redelivering
+from sf_sync.defs.resources import DeliveryEngine, MirrorEngine
 from sf_sync.defs.retention import retention
 from sf_sync.defs.schedules import catch_up, nightly_checks, purge
 from sf_sync.defs.usage import api_usage
@@ -33,7 +38,7 @@ def gather(settings: Settings) -> dg.Definitions:
             assets=[*(mirror_asset(one, settings.first_day, catalog) for one in objects), dbt_models()],
             asset_checks=[mirror_checks(one, catalog, settings.first_day) for one in objects],
             sensors=[elsewhere_sensor(settings), automation_sensor(settings)],
-            resources={"mirror": MirrorEngine(), "dbt_cli": dbt_resource()},
+            resources={"mirror": MirrorEngine(), "delivery": DeliveryEngine(), "dbt_cli": dbt_resource()},
         ),
         following(objects, settings),
         catch_up(objects, settings),
@@ -45,6 +50,11 @@ def gather(settings: Settings) -> dg.Definitions:
         api_usage(settings),
         retention(catalog, settings),
         verification(objects, settings),
+        forms(settings),
+        form_checks(settings),
+        inbox(settings),
+        redelivering(),
+        form_retention(settings),
     )
 
 

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     api_version: str = Field("62.0", validation_alias="SF_API_VERSION")
     ca_bundle: Path | None = Field(None, validation_alias="SF_CA_BUNDLE")
 
+    intake_keys: SecretStr | None = Field(None, validation_alias="SF_SYNC_INTAKE_KEYS")
+    intake_keys_file: Path | None = Field(None, validation_alias="SF_SYNC_INTAKE_KEYS_FILE")
+
     state_dir: Path = Field(Path(".state"), validation_alias="SF_SYNC_STATE_DIR")
     first_day: date | None = Field(None, validation_alias="SF_SYNC_FIRST_DAY")
     objects: str | None = Field(None, validation_alias="SF_SYNC_OBJECTS")

@@ -22,6 +22,7 @@ from sf_sync.cli import (
     query,
     refresh,
     schema,
+    serve,
     sync,
     usage,
     verify,
@@ -63,6 +64,7 @@ app.command("estimate")(estimate.estimate)
 app.command("usage")(usage.usage)
 app.command("purge")(purge.purge)
 app.command("erase")(erase.erase)
+app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.add_typer(forms.app, name="forms")
 app.add_typer(objects.app, name="objects")

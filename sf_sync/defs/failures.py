@@ -10,6 +10,7 @@ import psycopg
 
 from sf_sync.catalog.definition import CatalogError
 from sf_sync.dbt import DbtError
+from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
 from sf_sync.mirror.partial_reading import PartialReport
 from sf_sync.mirror.report import SyncReport
@@ -34,6 +35,7 @@ PERMANENT = (
     DatabaseError,
     EmbeddedServerError,
     DbtError,
+    MappingError,
 )
 
 

@@ -1,11 +1,12 @@
 """Following the org: a sensor asks what has changed and starts one run for all of it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
+from sf_sync.defs.earlier_runs import in_flight, wait_after_failures
 from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.changes import Changes, find_changes, note_unchanged
@@ -14,15 +15,6 @@ from sf_sync.salesforce.errors import DailyLimitReached
 from sf_sync.settings import Settings
 
 FOLLOW = "follow"
-IN_FLIGHT = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-LONGEST_WAIT = timedelta(hours=1)  # between runs that fail one after the other
-LOOKED_BACK = 6  # runs; enough to double the wait up to the longest
 
 
 def following(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg.Definitions:
@@ -55,7 +47,7 @@ def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) 
     def _changes(context: dg.SensorEvaluationContext, mirror: MirrorEngine) -> dg.SkipReason | dg.RunRequest:
         if settings.first_day is None:
             return dg.SkipReason("SF_SYNC_FIRST_DAY is not set, so no day can be materialized")
-        busy = _in_flight(context.instance)
+        busy = {key for run in in_flight(context.instance, FOLLOW) for key in run.asset_selection or ()}
         wanted = [one for one in definitions if mirror_key(one.name) not in busy]
         if not wanted:
             return dg.SkipReason("a run is still reading every object that is followed")
@@ -63,7 +55,7 @@ def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) 
             resting = _resting(engine)
             if resting is not None:
                 return resting
-            waiting = _wait_after_failures(context.instance, settings.follow_seconds)
+            waiting = wait_after_failures(context.instance, FOLLOW, settings.follow_seconds)
             if waiting is not None:
                 return dg.SkipReason(
                     f"the last runs failed; the org is asked again at {waiting:%H:%M:%S} UTC"
@@ -99,27 +91,6 @@ def _resting(engine: Engine) -> dg.SkipReason | None:
         "the org's daily requests, or the share of them that syncs may use, are used up; "
         f"the org is asked again at {until:%Y-%m-%d %H:%M} UTC"
     )
-
-
-def _in_flight(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    """The assets that a run of this sensor is reading or is about to."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT, tags={PURPOSE: FOLLOW}))
-    return {key for run in runs for key in run.asset_selection or ()}
-
-
-def _wait_after_failures(instance: dg.DagsterInstance, interval_s: int) -> datetime | None:
-    """When to ask again while the newest runs have failed: each failure doubles the wait."""
-    records = instance.get_run_records(dg.RunsFilter(tags={PURPOSE: FOLLOW}), limit=LOOKED_BACK)
-    failures = 0
-    for record in records:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
-            break
-        failures += 1
-    if failures == 0 or records[0].end_time is None:
-        return None
-    wait = min(timedelta(seconds=interval_s) * 2 ** (failures - 1), LONGEST_WAIT)
-    again = datetime.fromtimestamp(records[0].end_time, UTC) + wait
-    return again if again > datetime.now(UTC) else None
 
 
 def _up_to_date(changes: Changes) -> str:

@@ -8,6 +8,7 @@ import dagster as dg
 
 POOL = "salesforce"
 MIRROR_PREFIX = "salesforce"
+FORMS_PREFIX = "forms"
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -17,6 +18,11 @@ PURPOSE = "sf_sync/purpose"
 def mirror_key(object_name: str) -> dg.AssetKey:
     """The asset of an object of the catalog."""
     return dg.AssetKey([MIRROR_PREFIX, object_name])
+
+
+def form_key(mapping: str) -> dg.AssetKey:
+    """The asset of a form type: the mapping of this name."""
+    return dg.AssetKey([FORMS_PREFIX, mapping])
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

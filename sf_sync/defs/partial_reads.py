@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +9,7 @@ from pydantic import Field
 from sf_sync.catalog.definition import ObjectDefinition, find
 from sf_sync.defs.failures import dagster_failures, require_read
 from sf_sync.defs.keys import POOL, mirror_key
+from sf_sync.defs.launchpad import day
 from sf_sync.defs.metadata import window_metadata
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.column_backfill import backfill_columns
@@ -75,7 +75,7 @@ def column_backfill(catalog: Mapping[str, ObjectDefinition]) -> dg.Definitions:
 
     @dg.op(name="fill_columns", pool=POOL, out=dg.Out(dg.Nothing))
     def _backfill(context: dg.OpExecutionContext, config: ColumnBackfill, mirror: MirrorEngine) -> None:
-        first, last = _day("first_day", config.first_day), _day("last_day", config.last_day)
+        first, last = day("first_day", config.first_day), day("last_day", config.last_day)
         if last and not first:
             raise dg.Failure("last_day is set and first_day is not; set both or neither", allow_retries=False)
         with dagster_failures(context.retry_number), mirror.open() as engine:
@@ -152,12 +152,3 @@ def _observe(context: dg.OpExecutionContext, report: PartialReport) -> None:
     if report.replaced_read_at is not None:
         metadata["oldest_read_at"] = dg.MetadataValue.timestamp(report.replaced_read_at)
     context.log_event(dg.AssetObservation(mirror_key(report.object), metadata=metadata))
-
-
-def _day(name: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise dg.Failure(
-            f"{name} is {text!r}; expected a day such as 2026-01-31", allow_retries=False
-        ) from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from sf_sync.demo.errors import DemoError
+from sf_sync.store.state_folder import private_folder
 
 SEED = 1
 USERS = 30
@@ -76,7 +77,7 @@ class DemoFolder:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         try:
-            self.path.mkdir(exist_ok=True)
+            private_folder(self.path.parent, self.path.name)
             self.dagster_home.mkdir(exist_ok=True)
             yield descriptor
         finally:

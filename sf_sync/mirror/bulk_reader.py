@@ -28,9 +28,11 @@ class BulkReader:
         operation: Operation = "queryAll" if self._extract.operation == "queryAll" else "query"
         job = bulk.create(self._session, self._extract.soql, operation=operation)
         self._job_id = job.id
-        return Begun(job.id, job.server_time)
+        return Begun(job.id, job.server_time, job.created_at)
 
     def wait(self) -> int | None:
+        if self._extract.job_id is not None:
+            self._require_ours(self._extract.job_id)
         job = bulk.wait(
             self._session, self._known_job(), version=self._extract.api_version, deadline_s=self._deadline_s
         )
@@ -63,6 +65,15 @@ class BulkReader:
             max_records=self._extract.max_records,
         ) as page:
             yield Page(page.next_locator, page.declared_rows, page.chunks)
+
+    def _require_ours(self, job_id: str) -> None:
+        """Raise JobGone unless the job is the one that was made for this extract: elsewhere its id may be another's."""
+        job = bulk.info(self._session, job_id, version=self._extract.api_version)
+        made = (self._extract.source, self._extract.operation, self._extract.job_created_at)
+        if None in made or (job.sobject, job.operation, job.created_at) != made:
+            raise bulk.JobGone(
+                f"query job {job_id} is not the one that was made for {self._extract.source} {self._extract.window}"
+            )
 
     def _known_job(self) -> str:
         if self._job_id is None:

@@ -19,6 +19,7 @@ from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.catalog.naming import SYSTEM_NAMES
 from sf_sync.mirror import coverage, known_fields
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.same_org import require_no_other_org
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.salesforce import composite, soql
 from sf_sync.salesforce.composite import MOST_QUERIES, Asked
@@ -50,7 +51,7 @@ class _Mark:
 
 
 def find_changes(engine: Engine, definitions: Iterable[ObjectDefinition]) -> Changes:
-    """Ask the org about all objects that have been read before. Raises SalesforceError when it can't be asked."""
+    """Ask the org about all objects that have been read before. Raises OtherOrg, SalesforceError."""
     changed: set[str] = set()
     failed: dict[str, str] = {}
     marks: list[_Mark] = []
@@ -62,6 +63,8 @@ def find_changes(engine: Engine, definitions: Iterable[ObjectDefinition]) -> Cha
             marks += known
             if len(known) < len(found):
                 never.append(definition.name)
+        if marks:
+            require_no_other_org(engine.session, connection, engine.connection_name)
     for start in range(0, len(marks), MOST_QUERIES):
         group = marks[start : start + MOST_QUERIES]
         answers = composite.queries(engine.session, [_question(mark) for mark in group])

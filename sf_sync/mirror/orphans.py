@@ -14,6 +14,7 @@ from psycopg.sql import Identifier
 
 from sf_sync.catalog.definition import ObjectDefinition, Reference
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.same_org import require_no_other_org
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.salesforce import rest, soql
 
@@ -78,6 +79,7 @@ def _orphans(
         sql.SQL("select distinct r.{} {} limit {}").format(column, where, sql.Literal(SAMPLED))
     ).fetchall()
     ids = [row[0] for row in sample]
+    require_no_other_org(engine.session, connection, engine.connection_name)
     in_org = sum(_in_the_org(engine, source.sobject, ids) for target in targets for source in target.sources)
     return Orphans(reference.column, rows, len(ids), in_org)
 

@@ -23,6 +23,7 @@ class Begun:
 
     job_id: str | None
     read_at: datetime
+    job_created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

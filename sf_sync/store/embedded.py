@@ -31,8 +31,15 @@ from sf_sync.store.server_files import (
     write_login,
     write_private,
 )
-from sf_sync.store.server_home import OTHERWISE, EmbeddedServerError, ServerHome, server_home
+from sf_sync.store.server_home import (
+    OTHERWISE,
+    SPARE_ROOT,
+    EmbeddedServerError,
+    ServerHome,
+    server_home,
+)
 from sf_sync.store.server_programs import Programs, find_programs, forget_copies
+from sf_sync.store.state_folder import open_to_all
 from sf_sync.store.urls import DatabaseUrl
 
 __all__ = [
@@ -103,6 +110,13 @@ def ensure_running(
     Safe to call from several processes at once. Raises EmbeddedServerError.
     """
     home = server_home(state_dir)
+    # A home outside of the state folder has a guard of its own.
+    path = open_to_all(state_dir.resolve() if home.path.parent == SPARE_ROOT else home.path)
+    if path is not None:
+        raise EmbeddedServerError(
+            f"every user can write to {path}, and could put files of theirs in place of the database's in {home.path}; "
+            f"run `chmod o-w {path}`, name a folder of your own in SF_SYNC_STATE_DIR, {OTHERWISE}"
+        )
     home.make()
     with locked(home):
         found = _settled(home) or _start(home, find_programs(home, bindir), {**SETTINGS, **settings})

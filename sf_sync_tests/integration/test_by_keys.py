@@ -73,8 +73,8 @@ def test_children_are_read_by_their_parents(database: Database) -> None:
         open_session(settings_for(org, database)) as session,
     ):
         truth = org.control.truth("TaskWhoRelation")
-        tasks = sorted({row["TaskId"] for row in truth})[:5]
-        owned = {row["Id"] for row in truth if row["TaskId"] in tasks}
+        tasks = sorted({str(row["TaskId"]) for row in truth})[:5]
+        owned = {str(row["Id"]) for row in truth if row["TaskId"] in tasks}
         assert 0 < len(owned) < len(truth)
         reports = read(Engine(session, database), RELATIONS, "TaskId", tasks)
         assert counts(reports) == Counts(new=len(owned))

@@ -1,0 +1,141 @@
+"""One asset per form type: what became of its forms, by the day on which they were last modified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.keys import form_key
+from sf_sync.defs.partitions import daily
+from sf_sync.defs.resources import DeliveryEngine
+from sf_sync.delivery import status, trouble
+from sf_sync.delivery.finishing import Patience, deliver_selected, hurry
+from sf_sync.delivery.form_days import FormDay, form_days
+from sf_sync.delivery.selection import Selection
+from sf_sync.pima.folders import mapping_names, routing_names
+from sf_sync.settings import CONNECTION, Settings, SettingsError
+from sf_sync.store.database import Database
+
+GROUP = "forms"
+PATIENCE = Patience()
+NOT_THROUGH = ("dead", "failed", "new", "processing")
+
+DESCRIPTION = """\
+What became of the forms that the mapping `{mapping}` takes, by the day (UTC) on which they were last modified.
+
+Materializing a day, or any number of days, first delivers what is due; forms that failed are tried at once. Then the
+day is counted: received = delivered + failed + dead + ignored + superseded + held + waiting. A day with a form that is
+failed, dead or waiting is red and names it; what was delivered stays delivered. Dead forms are sent again by the job
+`redeliver`, once their cause is gone.
+"""
+
+
+def forms(settings: Settings) -> dg.Definitions:
+    """An asset for each mapping."""
+    return dg.Definitions(assets=[form_asset(name, settings.first_day) for name in mapping_names()])
+
+
+def form_asset(mapping: str, first_day: date | None) -> dg.AssetsDefinition:
+    """The asset `forms/<mapping>`."""
+
+    @dg.asset(
+        key=form_key(mapping),
+        description=DESCRIPTION.format(mapping=mapping),
+        group_name=GROUP,
+        kinds={"commcare", "salesforce"},
+        partitions_def=daily(first_day),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def _forms(context: dg.AssetExecutionContext, delivery: DeliveryEngine) -> dg.MaterializeResult[None]:
+        with dagster_failures(context.retry_number):
+            if first_day is None:
+                raise SettingsError(
+                    f"SF_SYNC_FIRST_DAY is not set: set SF_SYNC_FIRST_DAY={datetime.now(UTC).date()} (or the day of "
+                    "your first forms)"
+                )
+            first, last = map(date.fromisoformat, (context.partition_keys[0], context.partition_keys[-1]))
+            selection = Selection(mapping=mapping, first_day=first, last_day=last)
+            kinds = routing_names()[mapping]
+            database = delivery.database()
+            days = _counted(database, selection, kinds, first, last)
+            calls, down = 0, None
+            if any(day.owed > day.dead for day in days.values()):
+                calls, down = _deliver(context, delivery, selection)
+                days = _counted(database, selection, kinds, first, last)
+            context.log.info(f"{calls:,} API calls")
+            unsettled = [day for day, counts in days.items() if counts.owed]
+            if unsettled:
+                _note_days(context, mapping, days)
+                raise dg.Failure(
+                    _sentence(database, selection, days, down),
+                    metadata={"days": ", ".join(map(str, unsettled)), "api_calls": calls},
+                    allow_retries=False,
+                )
+            for day, counts in days.items():
+                context.add_asset_metadata(counts.numbers(), partition_key=day.isoformat())
+            context.add_asset_metadata({"run_api_calls": calls}, partition_key=last.isoformat())
+        return dg.MaterializeResult()
+
+    return _forms
+
+
+def _counted(
+    database: Database, selection: Selection, kinds: frozenset[str], first: date, last: date
+) -> dict[date, FormDay]:
+    with database.connect("count forms", autocommit=True) as connection:
+        return form_days(connection, CONNECTION, selection.mapping or "", kinds, first, last)
+
+
+def _deliver(
+    context: dg.AssetExecutionContext, delivery: DeliveryEngine, selection: Selection
+) -> tuple[int, str | None]:
+    """Deliver what is due; API calls, and why a destination could not be reached."""
+    with delivery.open_worker(context.run_id) as opened:
+        with opened.worker.database.connect("hurry", autocommit=True) as connection:
+            hurry(connection, CONNECTION, selection)
+        done = deliver_selected(opened.worker, selection, PATIENCE)
+        context.log.info(f"{done.planned.records:,} new forms planned; deliveries: {_words(done.outcomes)}")
+        return opened.session.calls, done.down
+
+
+def _note_days(context: dg.AssetExecutionContext, mapping: str, days: Mapping[date, FormDay]) -> None:
+    """Days that are through count as materialized; of the others the numbers are told."""
+    for day, counts in days.items():
+        event = dg.AssetObservation if counts.owed else dg.AssetMaterialization
+        context.log_event(event(form_key(mapping), partition=day.isoformat(), metadata=counts.numbers()))
+
+
+def _sentence(
+    database: Database, selection: Selection, days: Mapping[date, FormDay], down: str | None
+) -> str:
+    """How many aren't through and why, the dead ones named first."""
+    counts = {
+        name: sum(getattr(day, name) for day in days.values()) for name in ("dead", "failed", "waiting")
+    }
+    received = sum(day.received for day in days.values())
+    with database.connect("name forms", autocommit=True) as connection:
+        found = [
+            one
+            for name in NOT_THROUGH
+            for one in status.find(
+                connection, CONNECTION, replace(selection, statuses=(name,)), trouble.NAMED
+            )
+        ]
+    owed = sum(counts.values())
+    span = f"{selection.first_day}" + (
+        f" to {selection.last_day}" if selection.last_day != selection.first_day else ""
+    )
+    return (
+        f"{owed:,} of {received:,} forms of {selection.mapping} of {span} are not delivered: {_words(counts)}. "
+        + (f"{down}. " if down else "")
+        + trouble.named(found, owed)
+    )
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    parts: Sequence[str] = [f"{number:,} {name}" for name, number in counts.items() if number]
+    return ", ".join(parts) or "none"

@@ -16,6 +16,7 @@ Connection = psycopg.Connection[Any]
 Purpose = Literal["read", "follow"]  # of windows: these are credited
 OtherPurpose = Literal["keys", "ids", "values", "refresh", "column"]
 
+NO_REQUEST = "00000000-0000-0000-0000-000000000000"  # all requests are other than this one
 RESUMABLE_FOR = timedelta(days=6)  # the org keeps a job's results for seven
 
 

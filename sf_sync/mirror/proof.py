@@ -7,7 +7,7 @@ at or after W again (D2). With T the table's ids in [F, W), a complete mirror ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import psycopg
@@ -19,7 +19,7 @@ from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import coverage, plan
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.held import hold
+from sf_sync.mirror.held import Held, hold
 from sf_sync.mirror.lock import Busy
 from sf_sync.mirror.table import table_name
 from sf_sync.mirror.window import Window
@@ -42,6 +42,7 @@ class Proof:
     org_rows: int | None = None
     least: int | None = None
     most: int | None = None
+    moved: frozenset[str] = frozenset()  # ids that the org has changed since the end of the interval
 
 
 def prove(engine: Engine, definition: ObjectDefinition) -> list[Proof]:
@@ -49,14 +50,14 @@ def prove(engine: Engine, definition: ObjectDefinition) -> list[Proof]:
     try:
         with hold(engine, definition, "prove") as held:
             shapes, _ = held.fit()
-            return [_prove(engine, held.connection, definition, one) for one in shapes]
+            return [prove_source(held, one) for one in shapes]
     except Busy as busy:
         return [Proof(one.sobject, "inconclusive", str(busy)) for one in definition.sources]
 
 
-def _prove(
-    engine: Engine, connection: psycopg.Connection[Any], definition: ObjectDefinition, shape: Shape
-) -> Proof:
+def prove_source(held: Held, shape: Shape) -> Proof:
+    """Count one source object over its newest covered interval, by one call. Raises SalesforceError."""
+    engine, connection, definition = held.engine, held.connection, held.definition
     intervals = coverage.covered(connection, engine.connection_name, definition.name, shape.sobject)
     if not intervals:
         return Proof(
@@ -82,9 +83,13 @@ def _prove(
             "too many to count exactly; sync them, then prove again",
             interval,
         )
-    least = _rows_without(connection, definition, shape, interval, after)
-    most = _rows_without(connection, definition, shape, interval, before)
-    return _judged(shape.sobject, interval, count.total, least, most)
+    least = rows_without(connection, definition, shape, interval, _ids(after))
+    most = rows_without(connection, definition, shape, interval, _ids(before))
+    return replace(_judged(shape.sobject, interval, count.total, least, most), moved=_ids(after))
+
+
+def _ids(page: RestPage) -> frozenset[str]:
+    return frozenset(str(record["Id"]) for record in page.records)
 
 
 def _judged(source: str, interval: Window, org_rows: int, least: int, most: int) -> Proof:
@@ -108,12 +113,12 @@ def _judged(source: str, interval: Window, org_rows: int, least: int, most: int)
     return Proof(source, "differs", sentence, interval, org_rows, least, most)
 
 
-def _rows_without(
+def rows_without(
     connection: psycopg.Connection[Any],
     definition: ObjectDefinition,
     shape: Shape,
     interval: Window,
-    changed: RestPage,
+    changed: frozenset[str],
 ) -> int:
     """The table's rows of the interval, less those that the org has changed since."""
     of_source: Composable = sql.SQL("true")
@@ -133,7 +138,7 @@ def _rows_without(
             start=SqlLiteral(interval.start),
             end=SqlLiteral(interval.end),
             of_source=of_source,
-            changed=SqlLiteral([record["Id"] for record in changed.records]),
+            changed=SqlLiteral(sorted(changed)),
         )
     ).fetchone()
     return int(row[0]) if row else 0

@@ -15,8 +15,8 @@ def upgrade() -> None:
     op.create_table(
         "applied",
         sa.Column("connection", sa.Text(), nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(collation="C"), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
         sa.Column(
             "fields",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -43,7 +43,7 @@ def upgrade() -> None:
             "arrival", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="Order of arrival."
         ),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False, comment="Orders what one record has been."),
         sa.Column(
             "kind", sa.Text(), nullable=True, comment="The routing name; NULL where the record doesn't say."
@@ -99,7 +99,7 @@ def upgrade() -> None:
     op.create_table(
         "lanes",
         sa.Column("connection", sa.Text(), nullable=False),
-        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Text(collation="C"), nullable=False),
         sa.Column(
             "due_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -120,13 +120,13 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("receipt_id", sa.UUID(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mapping", sa.Text(), nullable=False),
         sa.Column("mapping_hash", sa.Text(), nullable=True),
         sa.Column("versions", sa.Text(), nullable=False, comment="latest or every."),
         sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Text(collation="C"), nullable=False),
         sa.Column(
             "plan",
             postgresql.JSONB(astext_type=sa.Text()),

@@ -12,22 +12,20 @@ from uuid import UUID
 import psycopg
 import typer
 
-import sf_sync.pima
 from sf_sync.cli.asked import DAYS
 from sf_sync.cli.console import FAILED, complain, out, table
+from sf_sync.cli.form_report import say_plan, say_record
 from sf_sync.delivery import redelivery, retention, status
 from sf_sync.delivery.inbox import Inbox
 from sf_sync.delivery.mapping.code_lists import load_constants, load_lists
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.loading import load_mapping
-from sf_sync.delivery.mapping.plan import Operation, Plan
 from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.selection import Selection
 from sf_sync.delivery.sources import COMMCARE
+from sf_sync.pima.folders import FOLDERS
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import open_database
-
-FOLDERS = {COMMCARE.name: Path(sf_sync.pima.__file__).parent}  # where the mappings of each source are
 
 app = typer.Typer(
     no_args_is_help=True, help="Records that arrived, what became of them, delivering them again."
@@ -119,7 +117,7 @@ def show(
     if as_json:
         typer.echo(_json(asdict(found)))
         return
-    _say_record(found)
+    say_record(found)
 
 
 @app.command()
@@ -180,7 +178,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(plan.to_json()))
         return
-    _say_plan(plan)
+    say_plan(plan)
 
 
 @app.command()
@@ -244,65 +242,3 @@ def _show_body(connection: psycopg.Connection[Any], receipt: UUID) -> None:
 
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, default=str)
-
-
-def _say_record(found: status.RecordStatus) -> None:
-    out.print(f"{found.source} {found.record_id}: {found.kind or 'no routing name'}", highlight=False)
-    out.print(
-        f"received {found.received_at:%Y-%m-%d %H:%M:%S} UTC, {found.body_bytes:,} bytes, "
-        f"{found.duplicates} times again; {found.reason or found.state}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for one in found.deliveries:
-        wait = f", next try {one.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC" if one.next_attempt_at else ""
-        behind = f", waits for {one.waits_for}" if one.waits_for else ""
-        why = f": {one.error_code}: {one.error}" if one.error_code else ""
-        out.print(
-            f"{one.mapping}: {one.status}{wait}{behind}{why}", markup=False, highlight=False, soft_wrap=True
-        )
-    if found.operations:
-        rows = table("operation", "does", "key", "outcome", "record", "why")
-        for operation in found.operations:
-            rows.add_row(
-                operation.operation_id,
-                f"{operation.op} {operation.object}",
-                _key(operation.key),
-                operation.outcome or "unknown",
-                operation.target_id or "",
-                operation.note or operation.error or "",
-            )
-        out.print(rows)
-    if found.attempts:
-        rows = table("try", "worker", "outcome", "why")
-        for attempt in found.attempts:
-            why = f"{attempt.step}: {attempt.error_code}: {attempt.error}" if attempt.error_code else ""
-            rows.add_row(
-                f"{attempt.started_at:%Y-%m-%d %H:%M:%S}", attempt.worker, attempt.outcome or "under way", why
-            )
-        out.print(rows)
-
-
-def _say_plan(plan: Plan) -> None:
-    out.print(
-        f"lane {plan.lane or 'of the record'}, event {plan.event_time or 'as received'}", highlight=False
-    )
-    rows = table("level", "operation", "does", "key", "fields")
-    for one in plan.operations:
-        rows.add_row(str(one.level), one.id, f"{one.op} {one.object}", _key(dict(one.key)), _fields(one))
-    out.print(rows)
-    for skipped in plan.skipped:
-        out.print(f"skipped {skipped.step}: {skipped.reason}", markup=False, highlight=False, soft_wrap=True)
-    for warning in plan.warnings:
-        place = ", ".join(filter(None, (warning.step, warning.field)))
-        out.print(f"warning {place}: {warning.message}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _fields(operation: Operation) -> str:
-    parts = [f"{name}={value!r}" for name, value in operation.fields.items()]
-    parts += [f"{name} → {one.object} {_key(dict(one.key))}" for name, one in operation.references.items()]
-    return ", ".join(parts)
-
-
-def _key(key: Any) -> str:
-    return ", ".join(f"{name}={value}" for name, value in key.items())

@@ -11,6 +11,7 @@ Size__c: {when: var.primary, then: form.size, else: null}
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +28,9 @@ from sf_sync.delivery.mapping.functions import Kind
 from sf_sync.delivery.mapping.model import Recipe
 from sf_sync.delivery.mapping.scope import ABSENT, Scope, is_blank, is_true
 from sf_sync.delivery.mapping.yaml_nodes import Node
+
+# What may be named in a warning: an answer chosen from a list, not what somebody wrote.
+CHOICE = re.compile(r"[\w-]{1,20}", re.ASCII)
 
 FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     # form: keys it needs, keys it may have besides
@@ -118,7 +122,8 @@ class ValueReader:
             if otherwise is not None:
                 return otherwise.evaluate(scope)
             if not is_blank(found):
-                scope.warn(f"{of.text} has a code that list {name} doesn't know")
+                chosen = f"{of.text} = {code}" if code and CHOICE.fullmatch(code) else f"what {of.text} is"
+                scope.warn(f"list {name} doesn't know {chosen}")
                 return None
             return found
 

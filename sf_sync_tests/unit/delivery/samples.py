@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,29 @@ def changed(name: str, **answers: object) -> dict[str, Any]:
         else:
             document["form"][question] = answer
     return document
+
+
+def answered(name: str, answers: Mapping[str, object]) -> dict[str, Any]:
+    """A sample with other values at paths from its root (`form.a.b`); a value of ... is taken out."""
+    document = copy.deepcopy(sample(name))
+    for path, answer in answers.items():
+        *groups, question = path.split(".")
+        group = document
+        for one in groups:
+            if not isinstance(group.get(one), dict):
+                group[one] = {}
+            group = group[one]
+        if answer is ...:
+            group.pop(question, None)
+        else:
+            group[question] = answer
+    return document
+
+
+def visit_of(country: str, answers: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """A farm visit of a country (KE, ET, ZM, PR, BU), from its sample or else Kenya's, with answers as above."""
+    name = {"ET": "farm_visit_full__et", "BU": "farm_visit_full__bu"}.get(country, "farm_visit_full")
+    return answered(name, {"form.survey_type": f"Farm Visit Full - {country}", **(answers or {})})
 
 
 def expected(name: str) -> dict[str, Any]:
@@ -76,11 +100,21 @@ def write(operation: Operation) -> dict[str, Any]:
     }
 
 
+def made_by(plan: Plan, step: str) -> list[Operation]:
+    """The operations that a step made."""
+    return [operation for operation in plan.operations if operation.step == step]
+
+
+def messages(plan: Plan) -> list[tuple[str | None, str]]:
+    """The plan's warnings, each with its step."""
+    return [(warning.step, warning.message) for warning in plan.warnings]
+
+
 def plan_of(registry: Registry, document: object) -> Plan:
     (mapping,) = registry.route(document)
     return mapping.plan(document)
 
 
 def only(plan: Plan, step: str) -> Operation:
-    (found,) = [operation for operation in plan.operations if operation.step == step]
+    (found,) = made_by(plan, step)
     return found

@@ -1,4 +1,4 @@
-"""The registration and attendance forms become exactly the writes that the samples expect."""
+"""The forms become exactly the writes that the samples expect."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ MAPPING_OF = {
     "Attendance Full - Current Module": "attendance_full",
     "Attendance Light - Current Module": "attendance_light",
     "Field Day Attendance Full": "field_day_attendance_full",
+    "Training Observation": "training_observation",
+    "Demo Plot Observation": "demo_plot_observation",
+    "Farm Visit Full": "farm_visit",
+    "Farm Visit - AA": "farm_visit",
 }
 
 
@@ -76,6 +80,7 @@ def test_an_operation_comes_after_those_it_refers_to(registry: Registry, name: s
         ),
         ("attendance_full", {"session"}),
         ("attendance_light", {"session"}),
+        ("farm_visit_aa", {"household_visited"}),
     ],
 )
 def test_parents_that_salesforce_owns_are_never_created(

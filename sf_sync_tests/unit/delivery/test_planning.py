@@ -91,10 +91,20 @@ def test_an_unknown_code_drops_its_row_with_a_warning(tmp_path: Path) -> None:
         "    needs: [Label__c]",
         "    fields: {Label__c: {list: CL-YN, of: code}}",
     )
-    plan = load(tmp_path, text).plan({"id": "D", "form": {"codes": "1 7 0"}})
+    plan = load(tmp_path, text).plan({"id": "D", "form": {"codes": "1 7 0 other"}})
     assert [one.fields["Label__c"] for one in plan.operations] == ["Yes", "No"]
-    assert [warning.message for warning in plan.warnings] == ["code has a code that list CL-YN doesn't know"]
+    assert [warning.message for warning in plan.warnings] == [
+        "list CL-YN doesn't know code = 7",
+        "list CL-YN doesn't know code = other",
+    ]
     assert [skipped.reason for skipped in plan.skipped] == ["Label__c has no value"]
+
+
+@pytest.mark.parametrize("written", ["ask her neighbour", "Buna-é", "x" * 21])
+def test_a_warning_never_says_what_somebody_wrote_instead_of_choosing(tmp_path: Path, written: str) -> None:
+    text = steps(step("fields: {Name: {list: CL-YN, of: form.answer}}"))
+    plan = load(tmp_path, text).plan({"form": {"id": "H", "answer": written}})
+    assert [warning.message for warning in plan.warnings] == ["list CL-YN doesn't know what form.answer is"]
 
 
 def test_a_row_that_is_not_written_needs_no_key(tmp_path: Path) -> None:

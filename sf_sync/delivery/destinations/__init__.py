@@ -1,0 +1,1 @@
+"""Where operations go: one file for each kind of destination."""

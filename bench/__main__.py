@@ -6,7 +6,7 @@ import argparse
 import inspect
 from collections.abc import Callable
 
-from bench import follow, memory, mirror, pages, profile, relations
+from bench import follow, intake, mapping, memory, mirror, pages, profile, relations
 
 BENCHES: dict[str, Callable[..., None]] = {
     "mirror": mirror.main,
@@ -15,6 +15,8 @@ BENCHES: dict[str, Callable[..., None]] = {
     "pages": pages.main,
     "memory": memory.main,
     "profile": profile.main,
+    "mapping": mapping.main,
+    "intake": intake.main,
 }
 
 

@@ -1,0 +1,1 @@
+"""The HTTP face: records come in, health and figures go out."""

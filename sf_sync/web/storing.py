@@ -1,0 +1,111 @@
+"""Records into the inbox: those that come at the same moment by one transaction, and none of them lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+
+from sf_sync.delivery.gathering import Gatherer
+from sf_sync.delivery.records import Incoming, Receipt
+from sf_sync.store.database import Database, DatabaseError
+from sf_sync.web.limits import Busy
+
+# A record whose source doesn't order its versions, sent with other contents: they are numbered as they come.
+VERSIONS = 1_000
+
+
+class Storing:
+    """Stores records for coroutines."""
+
+    def __init__(self, gatherer: Gatherer, database: Database, connection_name: str, store_s: float) -> None:
+        self._gatherer = gatherer
+        self._sent_before = SentBefore(database, connection_name)
+        self._store_s = store_s
+
+    async def store(self, record: Incoming) -> Receipt:
+        """The receipt of a record, once it is durable. Raises Busy where the database doesn't answer.
+
+        Only what was sent before with the same contents is a duplicate: other contents under the same id and version
+        are the next version, so that nothing is lost.
+        """
+        try:
+            async with asyncio.timeout(self._store_s):
+                return await self._store(record)
+        except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError, DatabaseError):
+            raise Busy("the database does not answer") from None
+
+    def close(self) -> None:
+        """End the session of looks at earlier records."""
+        self._sent_before.close()
+
+    async def _store(self, record: Incoming) -> Receipt:
+        receipt = await self._submit(record)
+        while receipt.duplicate and not record.record_id.startswith("sha256:"):
+            version = await asyncio.to_thread(self._sent_before.version, record)
+            if version == record.version:
+                break
+            record = replace(record, version=version)
+            receipt = await self._submit(record)
+        return receipt
+
+    async def _submit(self, record: Incoming) -> Receipt:
+        try:
+            return await asyncio.wrap_future(self._gatherer.submit(record))
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            # The session may have been gone for hours; the next one may work. Twice stored is still once.
+            return await asyncio.wrap_future(self._gatherer.submit(record))
+
+
+@dataclass(slots=True)
+class SentBefore:
+    """Looks at what came earlier under the same id, one look at a time."""
+
+    database: Database
+    connection_name: str
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _opened: ExitStack = field(default_factory=ExitStack)
+    _connection: psycopg.Connection[Any] | None = None
+
+    def version(self, record: Incoming) -> int:
+        """The version under which this body was stored, else the next free one. Raises psycopg.Error, DatabaseError."""
+        with self._lock:
+            try:
+                return self._look(record)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self.close()  # the session may have been gone for hours
+                return self._look(record)
+
+    def _look(self, record: Incoming) -> int:
+        if self._connection is None:
+            session = self.database.connect("intake duplicates", autocommit=True)
+            self._connection = self._opened.enter_context(session)
+        row = self._connection.execute(
+            """
+            select coalesce(min(version) filter (where body is null or body = %(body)b), max(version) + 1)
+            from delivery.inbox
+            where connection = %(connection)s and source = %(source)s and record_id = %(record_id)s
+                and version >= %(version)s and version < %(version)s + %(versions)s
+            """,
+            {
+                "body": record.body,
+                "connection": self.connection_name,
+                "source": record.source,
+                "record_id": record.record_id,
+                "version": record.version,
+                "versions": VERSIONS,
+            },
+        ).fetchone()
+        return int(row[0]) if row and row[0] is not None else record.version
+
+    def close(self) -> None:
+        """End the session; the next look opens another."""
+        self._connection = None
+        try:
+            self._opened.close()
+        except psycopg.Error:  # of a session that is broken already
+            self._opened = ExitStack()

@@ -14,6 +14,7 @@ from sf_sync.defs.elsewhere import elsewhere_sensor
 from sf_sync.defs.follow import following
 from sf_sync.defs.form_checks import form_checks
 from sf_sync.defs.form_retention import form_retention
+from sf_sync.defs.form_schedules import hourly_forms
 from sf_sync.defs.forms import forms
 from sf_sync.defs.inbox import inbox
 from sf_sync.defs.mirror import mirror_asset
@@ -51,6 +52,7 @@ def gather(settings: Settings) -> dg.Definitions:
         retention(catalog, settings),
         verification(objects, settings),
         forms(settings),
+        hourly_forms(settings),
         form_checks(settings),
         inbox(settings),
         redelivering(),

@@ -53,7 +53,7 @@ def dagster_failures(tried: int | None = None) -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
     except DailyLimitReached as error:
         raise dg.Failure(
-            f"{error}. What was merged stays, and the next run goes on from there",
+            f"{error}. What was done stays, and the next run goes on from there",
             allow_retries=False,
         ) from error
     except PERMANENT as error:

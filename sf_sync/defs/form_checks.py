@@ -1,7 +1,5 @@
 """Checks of form types: nothing is dead, nothing waits for long. Asks no org."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Every night the contents of old forms are forgotten."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from datetime import timedelta
 

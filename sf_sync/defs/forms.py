@@ -1,7 +1,5 @@
 """One asset per form type: what became of its forms, by the day on which they were last modified."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime

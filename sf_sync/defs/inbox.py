@@ -1,7 +1,5 @@
 """Where no worker lives, runs deliver: a sensor looks into the inbox and starts one when something is due."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg

@@ -1,8 +1,5 @@
 """A job for people: send forms again, in the order of their events, and report what came of it."""
 
-from __future__ import annotations
-
-from dataclasses import replace
 from enum import Enum
 from uuid import UUID
 
@@ -12,15 +9,13 @@ from pydantic import Field
 from sf_sync.defs.failures import dagster_failures
 from sf_sync.defs.launchpad import day
 from sf_sync.defs.resources import DeliveryEngine
-from sf_sync.delivery import redelivery, status, trouble
-from sf_sync.delivery.finishing import Patience, deliver_selected
+from sf_sync.delivery.finishing import Patience
 from sf_sync.delivery.selection import Selection
+from sf_sync.delivery.sending_again import TooMany, send_again
 from sf_sync.pima.folders import mapping_names
-from sf_sync.settings import CONNECTION
 
-MOST = 20_000  # forms of one run
 PATIENCE = Patience(drain_s=3600.0)
-NOT_THROUGH = ("dead", "failed", "held", "new", "processing")
+BY_DAYS = ("failed", "dead")  # what is sent again of days where nothing is said of statuses
 
 
 class Status(Enum):
@@ -50,7 +45,9 @@ class Redelivery(dg.Config):
     )
     last_day: str | None = Field(None, description="Included.")
     statuses: list[Status] = Field(
-        [Status.failed, Status.dead], description="Only forms in these statuses; all where the list is empty."
+        [],
+        description="Only forms in these statuses. Where the list is empty: failed and dead of the days, or the "
+        "receipts whatever became of them.",
     )
     with_mapping: With = Field(
         With.current,
@@ -65,50 +62,22 @@ def redelivering() -> dg.Definitions:
     def _send(context: dg.OpExecutionContext, config: Redelivery, delivery: DeliveryEngine) -> None:
         asked = selection_of(config)
         with dagster_failures(), delivery.open_worker(context.run_id) as opened:
-            database = opened.worker.database
-            with database.connect("redeliver", autocommit=True) as connection:
-                receipts = trouble.receipts_of(connection, CONNECTION, asked, MOST + 1)
-                if not receipts:
-                    raise dg.Failure("no form is like that; nothing was sent", allow_retries=False)
-                if len(receipts) > MOST:
-                    raise dg.Failure(
-                        f"that is more than {MOST:,} forms; ask for fewer days at a time. Nothing was sent",
-                        allow_retries=False,
-                    )
-                chosen = Selection(receipts=receipts, mapping=asked.mapping)
-                again = (
-                    redelivery.redeliver_recorded
-                    if config.with_mapping is With.recorded
-                    else redelivery.redeliver
-                )
-                begun = again(
-                    connection, CONNECTION, Selection(receipts, asked.statuses, mapping=asked.mapping)
-                )
-                context.log.info(f"{len(receipts):,} forms chosen, {begun:,} to be sent again")
-                done = deliver_selected(opened.worker, chosen, PATIENCE)
-                counts = trouble.by_status(connection, CONNECTION, chosen)
-                unsettled = replace(chosen, statuses=NOT_THROUGH)
-                found = status.find(connection, CONNECTION, unsettled, trouble.NAMED)
+            try:
+                recorded = config.with_mapping is With.recorded
+                done = send_again(opened.worker, asked, recorded=recorded, patience=PATIENCE)
+            except TooMany as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
             numbers = {
-                "chosen": len(receipts),
-                "sent_again": begun,
-                **counts,
+                "chosen": done.chosen,
+                "sent_again": done.begun,
+                **done.statuses,
                 "api_calls": opened.session.calls,
             }
-        told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
-        context.log.info(told)
-        left = sum(counts.get(name, 0) for name in NOT_THROUGH)
-        kept = len(receipts) - begun
-        if left or kept > 0:
-            sentences = [
-                told,
-                f"{kept:,} could not be sent again: in hand, or their contents are forgotten"
-                if kept > 0
-                else "",
-                done.down or "",
-                trouble.named(found, left),
-            ]
-            raise dg.Failure(". ".join(filter(None, sentences)), metadata=numbers, allow_retries=False)
+        if not done.chosen:
+            raise dg.Failure("no form is like that; nothing was sent", allow_retries=False)
+        if not done.all_through:
+            raise dg.Failure(done.says, metadata=numbers, allow_retries=False)
+        context.log.info(done.says)
         context.add_output_metadata(numbers)
 
     @dg.job(
@@ -116,7 +85,8 @@ def redelivering() -> dg.Definitions:
         executor_def=dg.in_process_executor,
         description=(
             "Sends forms again in the order of their events, whatever became of them; say which in the launchpad. An "
-            "older form overwrites nothing that a newer one wrote. Red, and the forms named, where not all came through."
+            "older form overwrites nothing that a newer one wrote. Red, and the forms named, where not all came "
+            "through."
         ),
     )
     def _job() -> None:
@@ -135,9 +105,10 @@ def selection_of(config: Redelivery) -> Selection:
         raise dg.Failure(
             f"{config.mapping} is no form type; there are {', '.join(mapping_names())}", allow_retries=False
         )
+    statuses = tuple(one.value for one in config.statuses)
     return Selection(
         receipts=tuple(_receipt(one) for one in config.receipts),
-        statuses=tuple(one.value for one in config.statuses),
+        statuses=statuses or (() if config.receipts else BY_DAYS),
         mapping=config.mapping,
         first_day=day("first_day", config.first_day),
         last_day=day("last_day", config.last_day),

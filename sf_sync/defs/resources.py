@@ -23,7 +23,6 @@ from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
 from sf_sync.store.database import Database, open_database
 
-
 RUN_WORKER = "dagster:"  # how the names of workers begin that live as long as a run
 
 

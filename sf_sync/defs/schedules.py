@@ -7,11 +7,14 @@ import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.follow import FOLLOW
+from sf_sync.defs.inbox import DELIVER
 from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.settings import Settings
 
 CATCH_UP_DAYS = 3  # late rows and missed ticks; older days are the business of the checks
-KEEP_FOLLOW_RUNS = timedelta(days=7)  # their days have been read again by the catch-up, whose runs are kept
+KEEP_SENSOR_RUNS = timedelta(
+    days=7
+)  # days that they read have been read again by the catch-up, whose runs are kept
 PURGED_AT_ONCE = 500
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
@@ -62,20 +65,20 @@ def nightly_checks(definitions: Sequence[ObjectDefinition], settings: Settings) 
 
 
 def purge(settings: Settings) -> dg.Definitions:
-    """Every night old runs of the sensor go; ticks go by dagster.yaml."""
+    """Every night old runs of the sensors go; ticks go by dagster.yaml."""
 
     @dg.op(name="delete_old_follow_runs")
     def _delete(context: dg.OpExecutionContext) -> None:
-        deleted = delete_old_runs(context.instance, datetime.now(UTC) - KEEP_FOLLOW_RUNS)
+        deleted = delete_old_runs(context.instance, datetime.now(UTC) - KEEP_SENSOR_RUNS)
         context.log.info(
-            f"{deleted} runs deleted that followed the org more than {KEEP_FOLLOW_RUNS.days} days ago"
+            f"{deleted} runs deleted that a sensor started more than {KEEP_SENSOR_RUNS.days} days ago"
         )
 
     @dg.job(
         name="purge_runs",
         executor_def=dg.in_process_executor,
         description=(
-            f"Deletes the sensor's runs that ended more than {KEEP_FOLLOW_RUNS.days} days ago. Runs of people, "
+            f"Deletes the sensors' runs that ended more than {KEEP_SENSOR_RUNS.days} days ago. Runs of people, "
             "backfills and the catch-up stay: they hold which days were read."
         ),
     )
@@ -87,15 +90,15 @@ def purge(settings: Settings) -> dg.Definitions:
         job=_job,
         cron_schedule="0 5 * * *",
         default_status=_status(settings),
-        description="Deletes old runs of the sensor.",
+        description="Deletes old runs of the sensors.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])
 
 
 def delete_old_runs(instance: dg.DagsterInstance, ended_before: datetime) -> int:
-    """Delete runs of the sensor that ended before then, oldest first; returns how many."""
+    """Delete runs of the sensors that ended before then, oldest first; returns how many."""
     found = instance.get_run_records(
-        dg.RunsFilter(statuses=ENDED, tags={PURPOSE: FOLLOW}, created_before=ended_before),
+        dg.RunsFilter(statuses=ENDED, tags={PURPOSE: [FOLLOW, DELIVER]}, created_before=ended_before),
         limit=PURGED_AT_ONCE,
         ascending=True,
     )

@@ -26,7 +26,7 @@ from sf_sync.salesforce import bulk
 Connection = psycopg.Connection[Any]
 FoundBy = Literal["deleted list", "id comparison", "parents"]
 
-FEW_ROWS = 10  # gone at once without a question, however large a share of a small table they are
+FEW_ROWS = 10  # gone within a day without a question, however large a share of a small table they are
 KEPT_FIELDS = ("Id", "IsDeleted", "IsArchived")  # when a row is blanked, with the cursor
 
 
@@ -56,9 +56,43 @@ def rows_here(connection: Connection, definition: ObjectDefinition, shape: Shape
     return int(row[0]) if row else 0
 
 
-def is_implausible(gone: int, rows: int, share: float) -> bool:
-    """Whether so many rows can't be marked without asking: lost permissions look like deletes (traps D2, A20)."""
-    return gone > FEW_ROWS and gone > rows * share
+def question(held: Held, shape: Shape, gone: int) -> str | None:
+    """The sentence that asks before so many rows are marked; None where they may be marked without.
+
+    Lost permissions look like deletes (traps D2, A20). What was marked in the last 24 hours counts too, or many small
+    comparisons would empty a table that one large one would not.
+    """
+    if not gone:
+        return None
+    rows, before = rows_here(held.connection, held.definition, shape), _marked_lately(held, shape)
+    is_much = gone + before > FEW_ROWS and gone + before > (rows + before) * held.definition.ask_deletes_above
+    if not is_much and not 1 < rows == gone:
+        return None
+    name, source = held.definition.name, shape.sobject
+    besides = f", after {before:,} that were marked in the last 24 hours" if before else ""
+    return (
+        f"{source}: {gone:,} of {rows:,} rows ({gone / max(rows, 1):.0%}) seem to be gone from the org{besides}, too "
+        "many to mark without asking; nothing was marked. Look first whether the signed-in user may still see all "
+        f"records (View All). If they are gone: `sf-sync verify {name} --deep --repair --accept`, or run the job "
+        "verify_mirror with `level: ids`, `repair: true` and `accept_deletes: true`"
+    )
+
+
+def _marked_lately(held: Held, shape: Shape) -> int:
+    """Rows of a source object that were marked in the last 24 hours and that nobody has accepted."""
+    scope = held.scope(shape.sobject)
+    row = held.connection.execute(
+        """
+        select count(*) from sync.absences
+        where connection = %(connection)s and object = %(object)s and source = %(source)s and returned_at is null
+            and found_at > greatest(now() - interval '24 hours', (
+                select max(finished_at) from sync.verifications
+                where connection = %(connection)s and object = %(object)s and source = %(source)s
+                    and details ? 'accepted'))
+        """,
+        {"connection": scope.connection_name, "object": scope.object, "source": scope.source},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def mark_absent(held: Held, shape: Shape, gone: Mapping[str, datetime | None], evidence: Evidence) -> int:

@@ -13,12 +13,12 @@ from psycopg import sql
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import Source
-from sf_sync.mirror.absence import Evidence, is_implausible, mark_absent, of_source, rows_here
+from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question, rows_here
 from sf_sync.mirror.comparing import compare_all
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_comparison import Wanted, asking
+from sf_sync.mirror.id_comparison import Wanted
 from sf_sync.mirror.lookup import look_up
-from sf_sync.mirror.table import table_name
+from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.mirror.verifications import Finding
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.replication import REACHES_BACK, SHORTEST, ListCannotTell, deleted
@@ -77,13 +77,12 @@ def _compare_instead(held: Held, sobject: str, wanted: Wanted, now: datetime, re
 
 
 def _mark(held: Held, shape: Shape, named: _Named, wanted: Wanted) -> Finding:
-    sobject, definition = shape.sobject, held.definition
+    sobject = shape.sobject
     known = _known(held, shape, list(named.records))
     looked = look_up(held, shape, "Id", known, run_id=wanted.run_id)
     gone = {one: named.records[one] for one in known if one not in looked.shown}
-    rows = rows_here(held.connection, definition, shape)
-    if not wanted.accept and is_implausible(len(gone), rows, definition.ask_deletes_above):
-        says = asking(definition.name, sobject, len(gone), rows)
+    rows = rows_here(held.connection, held.definition, shape)
+    if not wanted.accept and (says := question(held, shape, len(gone))) is not None:
         return Finding(sobject, "deletes", "asks", says, table_rows=rows, absent=len(gone), repaired=0)
     marked = 0
     if gone and looked.read_at is not None:
@@ -133,6 +132,7 @@ def deletions_unknown_since(held: Held, sobject: str) -> datetime | None:
     """The last reading of the list or of all ids, else the first of rows; None where nothing was read.
 
     A reading of rows that began before that and ended after it may have brought rows that were deleted in between.
+    Of readings that the ledger no longer has, the rows tell.
     """
     scope = held.scope(sobject)
     row = held.connection.execute(
@@ -145,11 +145,21 @@ def deletions_unknown_since(held: Held, sobject: str) -> datetime | None:
             where connection = %(connection)s and object = %(object)s and source = %(source)s
                 and level <> 'counts' and outcome in ('read', 'proved', 'repaired')
         )
-        select least((select until from known), min(read_at)) from sync.extracts, checked
+        select least((select until from known), min(read_at)), (select until from known) is not null
+        from sync.extracts, checked
         where connection = %(connection)s and object = %(object)s and source = %(source)s
             and ((select until from known) is null or finished_at > checked.at)
         """,
         {"connection": scope.connection_name, "object": scope.object, "source": scope.source},
+    ).fetchone()
+    since, is_known = row or (None, False)
+    if is_known or not columns_of(held.connection, held.definition):
+        return since
+    row = held.connection.execute(
+        sql.SQL("select least(%s::timestamptz, min(_read_at)) from {} where _absent_at is null").format(
+            table_name(held.definition)
+        ),
+        [since],
     ).fetchone()
     return row[0] if row else None
 

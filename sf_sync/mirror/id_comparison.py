@@ -16,7 +16,7 @@ from psycopg.types.range import Range
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
-from sf_sync.mirror.absence import Evidence, is_implausible, mark_absent, of_source, rows_here
+from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question, rows_here
 from sf_sync.mirror.held import Held
 from sf_sync.mirror.id_list import IdList, ids_alone, list_ids
 from sf_sync.mirror.lookup import look_up
@@ -130,9 +130,8 @@ class _Comparison:
             return "differs", f"{self.source}: {says}", 0
         looked = look_up(self.held, self.shape, "Id", owed, run_id=self.wanted.run_id)
         repaired += looked.written
-        rows = rows_here(self.held.connection, self.held.definition, self.shape)
-        if not self.wanted.accept and is_implausible(len(gone), rows, self.held.definition.ask_deletes_above):
-            return "asks", asking(self._name, self.source, len(gone), rows), repaired
+        if not self.wanted.accept and (asks := question(self.held, self.shape, len(gone))) is not None:
+            return "asks", asks, repaired
         marked, unmarked = self._mark(gone)
         repaired += marked
         left = unmarked + sum(one.stale + one.rejected for one in [*merged, looked.counts])
@@ -212,16 +211,6 @@ class _Comparison:
             sql.SQL("(t.{0} >= {1} and t.{0} < {2})").format(stamp, Literal(one.start), Literal(one.end))
             for one in self.windows
         )
-
-
-def asking(name: str, source: str, gone: int, rows: int) -> str:
-    """The sentence that asks before so many rows are marked."""
-    return (
-        f"{source}: {gone:,} of {rows:,} rows ({gone / max(rows, 1):.0%}) seem to be gone from the org, too many to "
-        "mark without asking; nothing was marked. Look first whether the signed-in user may still see all records "
-        f"(View All). If they are gone: `sf-sync verify {name} --deep --repair --accept`, or run the job "
-        "verify_mirror with `level: ids`, `repair: true` and `accept_deletes: true`"
-    )
 
 
 def _covered(held: Held, shape: Shape) -> list[Window]:

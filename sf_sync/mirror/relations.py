@@ -19,10 +19,9 @@ from psycopg.types.json import Jsonb
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, Reread
 from sf_sync.mirror import known_fields
-from sf_sync.mirror.absence import Evidence, is_implausible, mark_absent, of_source, rows_here
+from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import Held, hold
-from sf_sync.mirror.id_comparison import asking
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import Busy
 from sf_sync.mirror.lookup import look_up
@@ -112,10 +111,8 @@ def _read(held: Held, shape: Shape, rule: Reread, ids: list[str], run_id: str | 
     looked_again = look_up(held, shape, "Id", others, run_id=run_id)
     gone = dict.fromkeys(one for one in others if one not in looked_again.shown)
     written = looked.written + looked_again.written
-    rows = rows_here(held.connection, held.definition, shape)
-    if is_implausible(len(gone), rows, held.definition.ask_deletes_above):
-        says = asking(name, shape.sobject, len(gone), rows)
-        return RelationsRead(name, says, written, len(gone), asks=True)
+    if (asks := question(held, shape, len(gone))) is not None:
+        return RelationsRead(name, asks, written, len(gone), asks=True)
     marked = 0
     if gone and looked_again.read_at is not None:
         marked = mark_absent(held, shape, gone, Evidence("parents", looked_again.read_at))

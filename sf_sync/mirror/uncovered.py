@@ -7,9 +7,9 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
-from sf_sync.mirror.absence import Evidence, is_implausible, mark_absent, of_source, rows_here
+from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_comparison import Wanted, asking
+from sf_sync.mirror.id_comparison import Wanted
 from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.table import table_name
 from sf_sync.mirror.verifications import Finding
@@ -23,10 +23,9 @@ def compare_uncovered(held: Held, shape: Shape, wanted: Wanted) -> Finding | Non
     ids = _uncovered(held, shape)
     if not ids:
         return None
-    sobject, definition = shape.sobject, held.definition
+    sobject = shape.sobject
     looked = look_up(held, shape, "Id", ids, run_id=wanted.run_id)
     gone = [one for one in ids if one not in looked.shown]
-    rows = rows_here(held.connection, definition, shape)
     found = Finding(
         source=sobject,
         level="ids",
@@ -37,8 +36,8 @@ def compare_uncovered(held: Held, shape: Shape, wanted: Wanted) -> Finding | Non
         table_rows=len(ids),
         absent=len(gone),
     )
-    if not wanted.accept and is_implausible(len(gone), rows, definition.ask_deletes_above):
-        return found.but("asks", asking(definition.name, sobject, len(gone), rows), looked.written)
+    if not wanted.accept and (says := question(held, shape, len(gone))) is not None:
+        return found.but("asks", says, looked.written)
     marked = 0
     if looked.read_at is not None:
         marked = mark_absent(held, shape, dict.fromkeys(gone), Evidence("id comparison", looked.read_at))

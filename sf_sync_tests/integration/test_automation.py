@@ -143,7 +143,7 @@ def test_a_failed_run_is_asked_for_again_after_a_while(
     assert not follow(gather(Settings.load()), instance, request).success
     org.control.clear_faults()
     assert "asked again at" in tick(defs, instance).skip_message
-    monkeypatch.setattr("sf_sync.defs.follow._wait_after_failures", lambda *_: None)
+    monkeypatch.setattr("sf_sync.defs.follow.wait_after_failures", lambda *_: None)
     assert isinstance(tick(defs, instance), dg.RunRequest)
 
 

@@ -48,7 +48,7 @@ class Policy:
     """
 
     transient: Backoff = Backoff(timedelta(seconds=10), timedelta(hours=1), 30)
-    dependency: Backoff = Backoff(timedelta(seconds=15), timedelta(hours=1), 60)
+    dependency: Backoff = Backoff(timedelta(seconds=15), timedelta(minutes=10), 200)
     gap: timedelta = timedelta(hours=24)
     lost_claims: int = 10
     lease: timedelta = timedelta(seconds=300)

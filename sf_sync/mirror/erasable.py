@@ -16,10 +16,22 @@ from sf_sync.store.place import Place
 Connection = psycopg.Connection[Any]
 
 
-def mirror_place(definition: ObjectDefinition) -> Place:
+def mirror_place(table: str) -> Place:
     """The rows of a mirror table themselves."""
-    rows = sql.SQL("from {} where salesforce_id = any(%(ids)s)").format(table_name(definition))
-    return Place(f"salesforce.{definition.table}", rows, (sql.SQL("delete ") + rows,))
+    rows = sql.SQL("from {} where salesforce_id = any(%(ids)s)").format(Identifier("salesforce", table))
+    return Place(f"salesforce.{table}", rows, (sql.SQL("delete ") + rows,))
+
+
+def mirror_places(connection: Connection) -> list[Place]:
+    """Every mirror table, those too whose object the catalog has no more or keeps in another table now."""
+    tables = connection.execute(
+        """
+        select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'salesforce_id'
+        where n.nspname = 'salesforce' and c.relkind in ('r', 'p') and not c.relispartition order by 1
+        """
+    )
+    return [mirror_place(table) for (table,) in tables]
 
 
 def own_places() -> list[Place]:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import asked, known_fields
-from sf_sync.mirror.erasable import mart_places, mirror_place, own_places
+from sf_sync.mirror.erasable import mart_places, mirror_place, mirror_places, own_places
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.same_org import require_no_other_org
@@ -82,9 +82,8 @@ def record_id_of(text: str) -> str:
 
 def places_of(connection: Connection, catalog: Catalog) -> list[Place]:
     """Every place where the mirror keeps data of records. Other engines add theirs."""
-    tables = [mirror_place(one) for one in catalog.values() if columns_of(connection, one)]
     # Marts before the mirror tables that they are made of.
-    return [*mart_places(connection, catalog.values()), *own_places(), *tables]
+    return [*mart_places(connection, catalog.values()), *own_places(), *mirror_places(connection)]
 
 
 def find(
@@ -216,7 +215,7 @@ def _holders(connection: Connection, catalog: Catalog, found: Found) -> list[Obj
         one
         for one in catalog.values()
         if columns_of(connection, one)
-        and (one.name in noted or mirror_place(one).find(connection, found.ids))
+        and (one.name in noted or mirror_place(one.table).find(connection, found.ids))
     ]
 
 

@@ -10,7 +10,7 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.columns import Shape, SqlType
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.catalog.naming import SYSTEM_NAMES
+from sf_sync.catalog.naming import SYSTEM_NAMES, snake
 
 LOCK_TIMEOUT = "5s"
 MUCH_NEW_ROWS, MUCH_NEW_SHARE = 1_000, 0.1
@@ -49,16 +49,15 @@ def build_indexes(connection: psycopg.Connection[Any], definition: ObjectDefinit
     At the end of a sync, because a first load is faster without them; where one is killed, the next sync builds
     them. The caller holds the object's lock, and readers go on. One transaction an index, with a short lock time-out.
     """
-    present, built = columns_of(connection, definition), _indexes_of(connection, definition)
-    for column in dict.fromkeys([*definition.indexes, SYSTEM_NAMES["SystemModstamp"], "_synced_at"]):
-        name = f"{definition.table}_{column}_idx"[:63]
-        if column in present and name not in built:
+    present, built = columns_of(connection, definition), _indexed_columns(connection, definition)
+    cursor = SYSTEM_NAMES.get(definition.cursor) or snake(definition.cursor)
+    for column in dict.fromkeys([*definition.indexes, cursor, "_synced_at"]):
+        if column in present and column not in built:
             with connection.transaction():
                 connection.execute(sql.SQL("set local lock_timeout to {}").format(Literal(LOCK_TIMEOUT)))
+                # PostgreSQL gives it a name that no other index has, however long the table's is (trap H8).
                 connection.execute(
-                    sql.SQL("create index {} on {} ({})").format(
-                        Identifier(name), table_name(definition), Identifier(column)
-                    )
+                    sql.SQL("create index on {} ({})").format(table_name(definition), Identifier(column))
                 )
 
 
@@ -106,9 +105,14 @@ def comments_of(connection: psycopg.Connection[Any], definition: ObjectDefinitio
     return dict(rows.fetchall())
 
 
-def _indexes_of(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> set[str]:
+def _indexed_columns(connection: psycopg.Connection[Any], definition: ObjectDefinition) -> set[str]:
+    """Columns that have an index of their own."""
     rows = connection.execute(
-        "select relname from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = to_regclass(%s)",
+        """
+        select attname from pg_index
+        join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+        where indrelid = to_regclass(%s) and indnkeyatts = 1 and indisvalid and indpred is null
+        """,
         [f"salesforce.{definition.table}"],
     )
     return {name for (name,) in rows}

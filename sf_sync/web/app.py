@@ -46,8 +46,8 @@ class Parts:
 def make_app(parts: Parts) -> FastAPI:
     """The application; it stores while its lifespan lasts."""
     gatherer = Gatherer(parts.database, parts.connection_name)
-    storing = Storing(gatherer, parts.database, parts.connection_name, parts.limits.store_s)
     room, meters = Room(parts.limits), Meters()
+    storing = Storing(gatherer, parts.database, parts.connection_name, room)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

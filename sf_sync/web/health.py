@@ -16,6 +16,7 @@ from sf_sync.store import migrate
 from sf_sync.store.database import Database, DatabaseError
 from sf_sync.web.limits import Room
 
+PATIENCE_MS = 3_000
 GOOD_FOR_S = 1.0  # anyone may ask; the database isn't asked more often
 
 
@@ -46,7 +47,7 @@ class Health:
     async def ready(self, _: Request) -> Response:
         """Whether records can be stored: 200, else 503 with the reason."""
         if self.room.full:
-            return _told(Readiness("too many requests at once"))
+            return _told(Readiness("too much waits"))
         async with self._lock:
             if time.monotonic() > self._found_at + GOOD_FOR_S:
                 self._found = await asyncio.to_thread(look, self.database, self.connection_name)
@@ -70,6 +71,7 @@ def look(database: Database, connection_name: str) -> Readiness:
         if state != "current":
             return Readiness(f"the tables are {state}; `sf-sync migrate` brings them up to date")
         with database.connect("readiness", autocommit=True) as connection:
+            connection.execute(f"set statement_timeout = {PATIENCE_MS:d}")
             row = connection.execute(
                 """
                 select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'

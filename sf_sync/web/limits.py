@@ -28,15 +28,19 @@ class Limits:
 
 @dataclass(slots=True)
 class Room:
-    """What is in hand: requests and the bytes of their bodies. For one thread."""
+    """What is in hand: requests, the bytes of their bodies, and of records on their way into the database.
+
+    For one thread.
+    """
 
     limits: Limits
     requests: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)
+    queued: int = field(default=0, init=False)
 
     @property
     def full(self) -> bool:
-        return self.requests >= self.limits.requests_at_once
+        return self.requests >= self.limits.requests_at_once or self.queued >= self.limits.bytes_at_once
 
     @contextmanager
     def place(self) -> Iterator[Place]:

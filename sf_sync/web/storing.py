@@ -13,19 +13,20 @@ import psycopg
 from sf_sync.delivery.gathering import Gatherer
 from sf_sync.delivery.records import Incoming, Receipt
 from sf_sync.store.database import Database, DatabaseError
-from sf_sync.web.limits import Busy
+from sf_sync.web.limits import Busy, Room
 
 # A record whose source doesn't order its versions, sent with other contents: they are numbered as they come.
 VERSIONS = 1_000
+RECORD_BYTES = 1_000  # about what a record takes beside its body
 
 
 class Storing:
     """Stores records for coroutines."""
 
-    def __init__(self, gatherer: Gatherer, database: Database, connection_name: str, store_s: float) -> None:
+    def __init__(self, gatherer: Gatherer, database: Database, connection_name: str, room: Room) -> None:
         self._gatherer = gatherer
         self._sent_before = SentBefore(database, connection_name)
-        self._store_s = store_s
+        self._room = room
 
     async def store(self, record: Incoming) -> Receipt:
         """The receipt of a record, once it is durable. Raises Busy where the database doesn't answer.
@@ -34,7 +35,7 @@ class Storing:
         are the next version, so that nothing is lost.
         """
         try:
-            async with asyncio.timeout(self._store_s):
+            async with asyncio.timeout(self._room.limits.store_s):
                 return await self._store(record)
         except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError, DatabaseError):
             raise Busy("the database does not answer") from None
@@ -55,10 +56,26 @@ class Storing:
 
     async def _submit(self, record: Incoming) -> Receipt:
         try:
-            return await asyncio.wrap_future(self._gatherer.submit(record))
+            return await self._queue(record)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             # The session may have been gone for hours; the next one may work. Twice stored is still once.
-            return await asyncio.wrap_future(self._gatherer.submit(record))
+            return await self._queue(record)
+
+    async def _queue(self, record: Incoming) -> Receipt:
+        """A record counts as queued until it is stored or refused, also where nobody waits for its receipt any more."""
+        if self._room.full:
+            raise Busy("too much waits for the database")
+        size = len(record.body) + RECORD_BYTES
+        stored = asyncio.wrap_future(self._gatherer.submit(record))
+        self._room.queued += size
+
+        def leave(ended: asyncio.Future[Receipt]) -> None:
+            self._room.queued -= size
+            if not ended.cancelled():
+                ended.exception()  # it was told, or nobody is there to be told
+
+        stored.add_done_callback(leave)
+        return await asyncio.shield(stored)
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ import requests
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store import embedded, migrate
 from sf_sync.store.database import Database
+from sf_sync.web.limits import Limits
 from sf_sync_tests.integration.web.serving import SECRET, Intake, serving
 from sf_sync_tests.integration.web.test_bodies import FORM, numbered
 
@@ -315,3 +316,25 @@ def test_what_breaks_a_request_is_not_repeated(
     assert "a request broke" in said
     assert "RuntimeError" in said
     assert "Amina" not in said
+
+
+def test_what_waits_for_a_database_that_hangs_is_bounded_and_kept(database: Database) -> None:
+    limits = Limits(store_s=0.2, bytes_at_once=10_000)
+    with serving(database, limits=limits) as url, psycopg.connect(database.url.libpq) as db:
+        intake = Intake(url, db)
+        db.execute("lock table delivery.inbox")
+        answers = [intake.form(numbered(number)) for number in range(5)]
+        ready = requests.get(f"{url}/readyz", timeout=20)
+        db.commit()
+        deadline = time.monotonic() + 20
+        while requests.get(f"{url}/readyz", timeout=20).status_code != 200:
+            assert time.monotonic() < deadline
+
+        assert [answer.status_code for answer in answers] == [503] * 5
+        assert {answer.json()["error"] for answer in answers} == {
+            "the database does not answer",
+            "too much waits for the database",
+        }
+        assert (ready.status_code, ready.json()["problem"]) == (503, "too much waits")
+        assert 0 < intake.count() < 5
+        assert intake.form(numbered(6)).status_code == 200

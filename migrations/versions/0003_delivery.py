@@ -1,4 +1,4 @@
-"""The delivery: inbox, deliveries, lanes, operations, attempts, applied events."""
+"""The delivery: inbox, deliveries, lanes, operations, attempts, applied events, awaited targets."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,9 +31,15 @@ def upgrade() -> None:
             comment="The token under which the target is being written.",
         ),
         sa.Column("held_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column(
+            "written_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("connection", "object", "key"),
         schema="delivery",
         comment="Which event each field of a target was last written for.",
+    )
+    op.create_index(
+        "applied_written", "applied", ["connection", "written_at"], unique=False, schema="delivery"
     )
     op.create_table(
         "inbox",
@@ -89,6 +95,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'new'"),
     )
     op.create_index("inbox_received", "inbox", ["connection", "received_at"], unique=False, schema="delivery")
+    op.create_index(
+        "inbox_unplanned",
+        "inbox",
+        ["connection", "kind", "modified_at"],
+        unique=False,
+        schema="delivery",
+        postgresql_where=sa.text("state in ('new', 'ignored')"),
+    )
     op.create_index(
         "inbox_record",
         "inbox",
@@ -291,6 +305,24 @@ def upgrade() -> None:
         ["connection", "delivery_id", "attempt_id"],
         unique=False,
         schema="delivery",
+    )
+    op.create_table(
+        "awaited",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("object", sa.Text(collation="C"), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection", "delivery_id"],
+            ["delivery.deliveries.connection", "delivery.deliveries.delivery_id"],
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection", "object", "key", "delivery_id"),
+        schema="delivery",
+        comment="Targets that a failed delivery has not found; one that is written ends its wait.",
+    )
+    op.create_index(
+        "awaited_delivery", "awaited", ["connection", "delivery_id"], unique=False, schema="delivery"
     )
     op.create_table(
         "operations",

@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Annotated
 
+import psycopg
 import typer
 
 from sf_sync.catalog.definition import CatalogError
@@ -79,6 +80,12 @@ def main() -> None:
         app()
     except EXPECTED as error:
         complain(f"sf-sync: {error}")
+        sys.exit(FAILED)
+    except psycopg.OperationalError as error:  # the server went away, has no room, or a table is locked
+        said = error.diag.message_primary or str(error).strip().splitlines()[0]
+        complain(
+            f"sf-sync: PostgreSQL broke off: {said}; what was merged stays, and the same command goes on from there"
+        )
         sys.exit(FAILED)
     except KeyboardInterrupt:
         complain("sf-sync: interrupted; what was merged stays, and the same command goes on from there")

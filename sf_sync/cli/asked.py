@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import typer
 
 from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
+from sf_sync.mirror.by_keys import BEGINNING
 from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce.session import OrgSession
@@ -27,14 +28,26 @@ class Days:
 
     @classmethod
     def of(cls, *, full: bool, days: int | None, first: datetime | None, last: datetime | None) -> Days:
-        """From the options. Raises typer.BadParameter unless exactly one way is used, and the days are in order."""
-        if [full, days is not None, first is not None].count(True) != 1 or (
-            last is not None and first is None
-        ):
+        """From the options; a last day in the future is today.
+
+        Raises typer.BadParameter unless exactly one way is used, and the days are in order and after Salesforce began.
+        """
+        today, oldest = datetime.now(UTC).date(), BEGINNING.date()
+        if last is not None and first is None:
+            raise typer.BadParameter("--to goes with --from")
+        if [full, days is not None, first is not None].count(True) != 1:
             raise typer.BadParameter("say which days: --full, --days N, or --from DAY [--to DAY]")
-        if first is not None and last is not None and last < first:
+        if days is not None and days > (today - oldest).days:
+            raise typer.BadParameter(f"{days:,} days ago is before {oldest}, when no record was")
+        if first is None:
+            return cls(full, days, None, None)
+        if first.date() < oldest:
+            raise typer.BadParameter(f"--from {first.date()} is before {oldest}, when no record was")
+        if last is not None and last < first:
             raise typer.BadParameter(f"--to {last:%Y-%m-%d} is before --from {first:%Y-%m-%d}")
-        return cls(full, days, first.date() if first else None, last.date() if last else None)
+        if first.date() > today:
+            raise typer.BadParameter(f"--from {first.date()} is after today, {today} (UTC)")
+        return cls(full, days, first.date(), min(last.date(), today) if last else None)
 
     def window(self, session: OrgSession, definition: ObjectDefinition) -> Window:
         """The window of an object; asks the org for its oldest record where everything is wanted."""

@@ -36,6 +36,12 @@ def complain(sentence: str) -> None:
     err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def complain_of(name: str, error: Exception) -> None:
+    """Say on stderr what went wrong with an object, naming it once."""
+    sentence = str(error)
+    complain(sentence if sentence.startswith(f"{name}: ") else f"{name}: {sentence}")
+
+
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal; elsewhere nothing. Yields what to call with (rows, expected rows)."""

@@ -36,7 +36,10 @@ def erase(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before removing.")] = False,
 ) -> None:
-    """Remove a record's data from everywhere sf_sync keeps them: mirror, rejected cells, marts. Can't be undone."""
+    """Remove a record's data from everywhere sf_sync keeps them: mirror, rejected cells, marts. Can't be undone.
+
+    Delete the record in the org first: otherwise the next reading would bring it back, and nothing is erased.
+    """
     settings = Settings.load()
     catalog = load_catalog(settings.catalog)
     record_id = record_id_of(record)

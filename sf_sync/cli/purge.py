@@ -19,7 +19,11 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: rows by kind.")] = False,
 ) -> None:
-    """Delete ledger rows and the like older than SF_SYNC_KEEP_DAYS. Mirrored records stay."""
+    """Delete old records of sf_sync's own work: requests, comparisons, usage, rejected cells that were resolved.
+
+    Older than SF_SYNC_KEEP_DAYS. Mirrored records stay; rows that are gone from the org go too where
+    SF_SYNC_KEEP_ABSENT_DAYS is set.
+    """
     settings = Settings.load()
     with open_database(settings).connect("purge", autocommit=True) as connection:
         found = delete_old(

@@ -9,7 +9,7 @@ import typer
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
 from sf_sync.cli.asked import named_objects
-from sf_sync.cli.console import FAILED, complain, progress_bar
+from sf_sync.cli.console import FAILED, complain_of, progress_bar
 from sf_sync.cli.partial_report import say
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.refreshing import refresh as refresh_object
@@ -25,7 +25,7 @@ def refresh(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line per object.")] = False,
 ) -> None:
-    """Read formulas and the like again, which change without a stamp. Exit code 1 when an object failed."""
+    """Read calculated fields again: they change without SystemModstamp. Exit code 1 when an object failed."""
     settings = Settings.load()
     definitions, _ = named_objects(settings, objects)
     with open_session(settings) as session:
@@ -43,7 +43,7 @@ def _refresh_one(engine: Engine, definition: ObjectDefinition, *, as_json: bool)
         if as_json:
             failed = {"object": definition.name, "table": definition.table, "error": str(error)}
             typer.echo(json.dumps(failed))
-        complain(f"{definition.name}: {error}")
+        complain_of(definition.name, error)
         return False
     say(report, as_json=as_json)
     return report.skipped is None

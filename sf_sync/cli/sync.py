@@ -11,7 +11,7 @@ import typer
 
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.cli.asked import DAYS, Days, named_objects
-from sf_sync.cli.console import FAILED, complain, err, out, progress_bar
+from sf_sync.cli.console import FAILED, complain_of, err, out, progress_bar
 from sf_sync.cli.looking import looking_session
 from sf_sync.cli.relations import reread_after_sync
 from sf_sync.mirror.engine import PAGE_ROWS, Engine
@@ -116,7 +116,7 @@ def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> boo
 def _failed(definition: ObjectDefinition, error: SalesforceError, asked: Asked) -> bool:
     if asked.as_json:
         typer.echo(json.dumps({"object": definition.name, "table": definition.table, "error": str(error)}))
-    complain(f"{definition.name}: {error}")
+    complain_of(definition.name, error)
     return False
 
 

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
 from sf_sync.cli.asked import named_objects
-from sf_sync.cli.console import FAILED, complain, err, out, table
+from sf_sync.cli.console import FAILED, complain, complain_of, err, out, table
 from sf_sync.mirror import verifications
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.id_comparison import Wanted
@@ -53,9 +53,12 @@ def verify(
             metavar="[=ids|values]", help="Compare all ids and stamps; with `--deep=values` every value."
         ),
     ] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Read again and mark just what differs.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read what differs again, and mark what is gone.")
+    ] = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Mark rows as gone however many they are.")
+        bool,
+        typer.Option("--accept", help="With --repair or --deletes: mark rows as gone however many they are."),
     ] = False,
     history: Annotated[
         bool, typer.Option("--history", help="Show earlier comparisons; compare nothing.")
@@ -92,7 +95,7 @@ def _verify_one(engine: Engine, definition: ObjectDefinition, asked: _Asked) -> 
     except (Busy, CatalogError, SalesforceError) as error:
         if asked.as_json:
             typer.echo(json.dumps({"object": definition.name, "level": asked.level, "error": str(error)}))
-        complain(f"{definition.name}: {error}")
+        complain_of(definition.name, error)
         return False
     for one in found:
         if asked.as_json:
@@ -106,7 +109,8 @@ def _say(one: Verification) -> None:
     if not one.is_settled:
         complain(f"{one.object}: {one.says}")
         return
-    out.print(f"{one.object}: {one.says}, {one.api_calls} API calls", highlight=False, soft_wrap=True)
+    calls = f"{one.api_calls} API call{'' if one.api_calls == 1 else 's'}"
+    out.print(f"{one.object}: {one.says}, {calls}", highlight=False, soft_wrap=True)
 
 
 def _show_history(settings: Settings, objects: list[str] | None, last: int, *, as_json: bool) -> None:

@@ -33,4 +33,4 @@ def make_worker(session: OrgSession, database: Database, folders: Mapping[str, P
     session.budget.share(database, CONNECTION)
     schema = OrgSchema(session)
     routers = {source: Registry.load(folder, schema) for source, folder in folders.items()}
-    return Worker(database, CONNECTION, routers, {SALESFORCE: SalesforceDestination(session)})
+    return Worker(database, CONNECTION, routers, {SALESFORCE: SalesforceDestination(session, schema=schema)})

@@ -12,12 +12,12 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from sf_sync.delivery import receipt_log
+from sf_sync.delivery import awaited, receipt_log
 from sf_sync.delivery.failures import Failure
 from sf_sync.delivery.lanes import Claim
 from sf_sync.delivery.mapping.plan import Plan
 from sf_sync.delivery.superseding import supersede, unblock
-from sf_sync.delivery.targets import Footprint
+from sf_sync.delivery.targets import Footprint, Target
 
 Connection = psycopg.Connection[Any]
 Order = tuple[datetime, str, str, int, int]
@@ -71,12 +71,16 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of a delivery in hand. `wait` before the next try, where there is one."""
+    """What became of a delivery in hand.
+
+    `wait` before the next try, where there is one; `awaited` are records whose writing makes an earlier one worth it.
+    """
 
     delivery: Waiting
     ending: Ending
     failure: Failure | None = None
     wait: timedelta | None = None
+    awaited: frozenset[Target] = frozenset()
 
 
 COLUMNS = (
@@ -293,6 +297,13 @@ def finish(connection: Connection, held: Claim, finished: Sequence[Finished], ga
         }
         if troubled:
             supersede(connection, held.connection_name, troubled)
+        waiting = {delivery_id for delivery_id, status, *_ in rows if status == "failed"}
+        awaited.note(
+            connection,
+            held.connection_name,
+            {one.delivery.delivery_id: one.awaited for one in given if one.delivery.delivery_id in waiting},
+            ended=[one.delivery.delivery_id for one in given],
+        )
         passed = [delivery_id for delivery_id, status, *_, over, _ in rows if status == "completed" or over]
         unblock(connection, held.connection_name, passed)
     ended = {one.delivery.delivery_id: one for one in given}

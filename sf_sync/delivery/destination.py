@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from sf_sync.delivery.failures import Failure
-from sf_sync.delivery.mapping.plan import OperationKind, Reference, Scalar
+from sf_sync.delivery.mapping.plan import Operation, OperationKind, Reference, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class DestinationDown(Exception):
 
 class Destination(Protocol):
     """Where operations go."""
+
+    def problem_of(self, operations: Sequence[Operation]) -> Failure | None:
+        """Why the destination would never carry these out, whatever its records; asked before anything is sent.
+
+        Raises DestinationDown.
+        """
+        ...
 
     def execute(
         self, writes: Sequence[Write], before_request: Callable[[], None]

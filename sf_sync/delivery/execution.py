@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from sf_sync.delivery import applied, operations
+from sf_sync.delivery import applied, awaited, operations
 from sf_sync.delivery.applied import DELETED, AppliedFields, AppliedWrite
 from sf_sync.delivery.deliveries import Waiting
 from sf_sync.delivery.destination import Destination, DestinationDown, Outcome, Write
@@ -74,6 +74,8 @@ class Execution:
 
     def run(self, hands: Sequence[InHand]) -> None:
         """Send whatever can be sent. Raises DestinationDown and LeaseLost; what was written down stays."""
+        for hand in hands:
+            hand.refused = self.destination.problem_of(hand.operations)
         for level in sorted({level for hand in hands for level in hand.levels}):
             while steps := [
                 _Step(hand, one, target_of(one.object, one.key))
@@ -196,6 +198,7 @@ class Execution:
             ours = [one for one in results if one.delivery.lane in mine]
             operations.write_results(self.connection, name, ours)
             applied.remember(self.connection, name, self.held.token, writes)
+        awaited.wake(self.connection, name, [one.target for one in writes if DELETED not in one.names])
         for one in results:
             hand = by_delivery[one.delivery.delivery_id]
             hand.note(one)

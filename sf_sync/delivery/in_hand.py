@@ -11,6 +11,7 @@ from sf_sync.delivery.failures import Failure, Policy, leading
 from sf_sync.delivery.mapping.plan import Operation, Plan
 from sf_sync.delivery.mapping.stale import neutralise
 from sf_sync.delivery.operations import Known, OperationResult
+from sf_sync.delivery.targets import Target, target_of
 
 UNKNOWN = Failure("transient", "UNKNOWN_OUTCOME", "it was sent, and no answer came; it is sent again")
 
@@ -19,7 +20,8 @@ UNKNOWN = Failure("transient", "UNKNOWN_OUTCOME", "it was sent, and no answer ca
 class InHand:
     """A delivery in hand. An operation is sent at most once in one hand.
 
-    `put_off`: someone else holds one of its targets; `down`: its destination is down; `lost`: its lane is not ours.
+    `refused`: its destination would never take it; `put_off`: someone else holds one of its targets; `down`: its
+    destination is down; `lost`: its lane is not ours.
     """
 
     delivery: Waiting
@@ -27,6 +29,7 @@ class InHand:
     event: Event
     results: dict[str, Known] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
+    refused: Failure | None = None
     put_off: bool = False
     down: bool = False
     lost: bool = False
@@ -44,7 +47,7 @@ class InHand:
 
     def ready(self, level: int) -> list[Operation]:
         """Operations of a level that can be sent now: what they depend on is ok, and they aren't through."""
-        if self.put_off or self.lost:
+        if self.refused or self.put_off or self.lost:
             return []
         return [
             one
@@ -62,6 +65,8 @@ class InHand:
 
     def finished(self, policy: Policy) -> Finished:
         """What becomes of the delivery now that nothing more of it can be sent."""
+        if self.refused is not None:
+            return Finished(self.delivery, "dead", self.refused)
         failures = [failure for one in self.operations if (failure := self._failure(one)) is not None]
         if not failures and all(self._is_ok(one.id) for one in self.operations):
             return Finished(self.delivery, "completed")
@@ -72,7 +77,18 @@ class InHand:
         count = self.delivery.failures + 1
         if backoff is None or count > backoff.limit:
             return Finished(self.delivery, "dead", failure)
-        return Finished(self.delivery, "failed", failure, backoff.wait(count))
+        return Finished(self.delivery, "failed", failure, backoff.wait(count), self._awaited())
+
+    def _awaited(self) -> frozenset[Target]:
+        """Records that operations have not found: what they refer to, and what they were to update."""
+        missing: set[Target] = set()
+        for one in self.operations:
+            failure = self._failure(one)
+            if failure is not None and failure.kind == "dependency":
+                missing |= {target_of(parent.object, parent.key) for parent in one.references.values()}
+                if one.op == "update":
+                    missing.add(target_of(one.object, one.key))
+        return frozenset(missing)
 
     def _failure(self, operation: Operation) -> Failure | None:
         known = self.results.get(operation.id)

@@ -11,6 +11,8 @@ import psycopg
 Connection = psycopg.Connection[Any]
 
 BATCH = 2_000  # records of one transaction
+# Longer than a phone stays in a drawer: what it still sends then must not overwrite what is newer (rule R16).
+APPLIED_AGE = timedelta(days=400)
 
 # Nothing is forgotten of a record of which some delivery is neither completed nor superseded.
 OLD = """
@@ -29,10 +31,14 @@ class Purged:
     bodies: int = 0
     attempts: int = 0
     operations: int = 0
+    applied: int = 0
 
     def __add__(self, other: Purged) -> Purged:
         return Purged(
-            self.bodies + other.bodies, self.attempts + other.attempts, self.operations + other.operations
+            self.bodies + other.bodies,
+            self.attempts + other.attempts,
+            self.operations + other.operations,
+            self.applied + other.applied,
         )
 
 
@@ -48,6 +54,7 @@ def purgeable(connection: Connection, connection_name: str, age: timedelta) -> i
 def purge(connection: Connection, connection_name: str, age: timedelta) -> Purged:
     """Forget bodies, plans and attempts of records that are through and older than `age`.
 
+    Which event a field was written for is forgotten APPLIED_AGE after the last one (or `age`, where that is longer).
     The keys of records that a later version may have to take back are kept (rule R14), and so are receipts, so that
     a form that comes again is still known.
     """
@@ -56,6 +63,23 @@ def purge(connection: Connection, connection_name: str, age: timedelta) -> Purge
         with connection.transaction():
             done = _purge_some(connection, connection_name, age)
         if not done.bodies:
+            return total + Purged(applied=_purge_applied(connection, connection_name, max(age, APPLIED_AGE)))
+        total += done
+
+
+def _purge_applied(connection: Connection, connection_name: str, age: timedelta) -> int:
+    total = 0
+    while True:
+        done = connection.execute(
+            """
+            delete from delivery.applied where (connection, object, key) in (
+                select connection, object, key from delivery.applied
+                where connection = %s and written_at < now() - %s and coalesce(held_until < now(), true)
+                order by written_at limit %s for update skip locked)
+            """,
+            [connection_name, age, BATCH],
+        ).rowcount
+        if not done:
             return total
         total += done
 

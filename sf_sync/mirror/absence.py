@@ -59,14 +59,16 @@ def rows_here(connection: Connection, definition: ObjectDefinition, shape: Shape
 def question(held: Held, shape: Shape, gone: int) -> str | None:
     """The sentence that asks before so many rows are marked; None where they may be marked without.
 
-    Lost permissions look like deletes (traps D2, A20). What was marked in the last 24 hours counts too, or many small
-    comparisons would empty a table that one large one would not.
+    Lost permissions look like deletes (traps D2, A20), and so does an org that shows nothing. What was marked in the
+    last 24 hours counts too, or many small comparisons would empty a table that one large one would not.
     """
     if not gone:
         return None
     rows, before = rows_here(held.connection, held.definition, shape), _marked_lately(held, shape)
-    is_much = gone + before > FEW_ROWS and gone + before > (rows + before) * held.definition.ask_deletes_above
-    if not is_much and not 1 < rows == gone:
+    share = held.definition.ask_deletes_above
+    is_much = gone + before > FEW_ROWS and gone + before > (rows + before) * share
+    is_all = 1 < rows == gone and share < 1
+    if not is_much and not is_all:
         return None
     name, source = held.definition.name, shape.sobject
     besides = f", after {before:,} that were marked in the last 24 hours" if before else ""

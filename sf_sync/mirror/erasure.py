@@ -99,8 +99,8 @@ def find(
     related: dict[str, tuple[str, ...]] = {}
     for name in with_related:
         if name not in by_name:
-            known = ", ".join(by_name) or "nothing refers to it"
-            raise ErasureRefused(f"no rows refer to {record_id} by {name!r}; there are: {known}")
+            known = f"only by {', '.join(by_name)}" if by_name else "nor by anything else"
+            raise ErasureRefused(f"no rows refer to {record_id} by {name!r}, {known}")
         object_name = by_name[name].object
         ids = _referring(connection, catalog[object_name], by_name[name].column, record_id)
         related[object_name] = tuple(sorted({*related.get(object_name, ()), *ids}))

@@ -35,6 +35,8 @@ class Field(BaseModel):
     calculated: bool = False
     custom: bool = False
     nillable: bool = True
+    createable: bool = True
+    updateable: bool = True
     picklist_values: tuple[PicklistValue, ...] = ()
     compound_field_name: str | None = None
     relationship_name: str | None = None

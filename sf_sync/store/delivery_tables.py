@@ -74,6 +74,13 @@ Index(
 )
 Index("inbox_new", inbox.c.connection, inbox.c.arrival, postgresql_where=inbox.c.state == "new")
 Index("inbox_received", inbox.c.connection, inbox.c.received_at)
+Index(
+    "inbox_unplanned",
+    inbox.c.connection,
+    inbox.c.kind,
+    inbox.c.modified_at,
+    postgresql_where=text("state in ('new', 'ignored')"),
+)
 
 deliveries = Table(
     "deliveries",
@@ -240,5 +247,23 @@ applied = Table(
     ),
     Column("holder", BigInteger, comment="The token under which the target is being written."),
     _moment("held_until"),
+    _moment("written_at", nullable=False, now=True),
     comment="Which event each field of a target was last written for.",
 )
+Index("applied_written", applied.c.connection, applied.c.written_at)
+
+awaited = Table(
+    "awaited",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("object", Text(collation="C"), primary_key=True),
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("delivery_id", BigInteger, primary_key=True),
+    ForeignKeyConstraint(
+        ["connection", "delivery_id"],
+        ["delivery.deliveries.connection", "delivery.deliveries.delivery_id"],
+        ondelete="CASCADE",
+    ),
+    comment="Targets that a failed delivery has not found; one that is written ends its wait.",
+)
+Index("awaited_delivery", awaited.c.connection, awaited.c.delivery_id)

@@ -47,7 +47,7 @@ class Health:
     async def ready(self, _: Request) -> Response:
         """Whether records can be stored: 200, else 503 with the reason."""
         if self.room.full:
-            return _told(Readiness("too much waits"))
+            return _told(Readiness("too much at once"))
         async with self._lock:
             if time.monotonic() > self._found_at + GOOD_FOR_S:
                 self._found = await asyncio.to_thread(look, self.database, self.connection_name)

@@ -46,7 +46,7 @@ class Room:
     def place(self) -> Iterator[Place]:
         """A place for one request. Raises Busy where there is none."""
         if self.full:
-            raise Busy("too many requests at once")
+            raise Busy("too much at once")
         place = Place(self)
         self.requests += 1
         try:
@@ -66,6 +66,6 @@ class Place:
     def take(self, size: int) -> None:
         """Room for so many more bytes. Raises Busy."""
         if self.room.bytes + size > self.room.limits.bytes_at_once:
-            raise Busy("too many bytes at once")
+            raise Busy("too much at once")
         self.bytes += size
         self.room.bytes += size

@@ -64,7 +64,7 @@ class Storing:
     async def _queue(self, record: Incoming) -> Receipt:
         """A record counts as queued until it is stored or refused, also where nobody waits for its receipt any more."""
         if self._room.full:
-            raise Busy("too much waits for the database")
+            raise Busy("too much at once")
         size = len(record.body) + RECORD_BYTES
         stored = asyncio.wrap_future(self._gatherer.submit(record))
         self._room.queued += size

@@ -84,7 +84,10 @@ def test_an_object_that_the_org_has_not_is_skipped_among_all_and_failed_by_name(
     [
         (["contacts"], "say which days"),
         (["contacts", "--full", "--days", "3"], "say which days"),
-        (["contacts", "--to", "2026-01-01"], "say which days"),
+        (["contacts", "--to", "2026-01-01"], "--to goes with --from"),
+        (["contacts", "--from", "0001-01-01"], "before 1999-01-01"),
+        (["contacts", "--from", "9999-01-01"], "is after today"),
+        (["contacts", "--days", "99999999"], "before 1999-01-01"),
         (["contacts", "--from", "2026-01-02", "--to", "2026-01-01"], "is before"),
         (["contacts", "--days", "0"], "--days"),
         (["contacts", "--from", "yesterday"], "yesterday"),
@@ -94,6 +97,18 @@ def test_an_object_that_the_org_has_not_is_skipped_among_all_and_failed_by_name(
 @pytest.mark.usefixtures("environment")
 def test_wrong_use_is_said(arguments: list[str], says: str) -> None:
     assert says in run("sync", *arguments, code=2)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_last_day_in_the_future_is_today() -> None:
+    assert "60 rows read" in run("sync", "contacts", "--from", "2020-01-01", "--to", "9999-12-31")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_complaint_names_its_object_once() -> None:
+    assert run("sync", "contacts", "--days", "3", "--targeted", code=1).startswith(
+        "contacts: what names its records"
+    )
 
 
 @pytest.mark.usefixtures("environment")

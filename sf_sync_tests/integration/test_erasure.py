@@ -218,6 +218,17 @@ def test_a_row_that_was_kept_raw_because_its_id_is_broken_goes_as_well(
     assert everywhere(database, MARK) == {}
 
 
+def test_the_table_of_an_object_that_the_catalog_has_no_more_is_not_forgotten(
+    org: LocalOrg, engine: Engine, database: Database
+) -> None:
+    record = person(org)
+    sync_window(engine, CATALOG["contacts"].model_copy(update={"table": "sf_people"}), MONTH)
+    assert "salesforce.sf_people" in everywhere(database, MARK)
+    org.control.hard_delete("Contact", [record])
+    assert "salesforce.sf_people" in erase(record, "--yes").output
+    assert everywhere(database, MARK) == {}
+
+
 def test_an_object_that_is_being_synced_is_left_whole(
     org: LocalOrg, engine: Engine, database: Database
 ) -> None:

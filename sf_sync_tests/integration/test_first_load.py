@@ -28,14 +28,15 @@ class Killed(BaseException):
     """What a killed process would leave undone is left undone."""
 
 
-def indexed(engine: Engine) -> set[str]:
-    """The indexed columns of the mirror table, as another session sees them."""
+def indexed(engine: Engine, name: str = "sf_contacts") -> set[str]:
+    """The indexed columns of a mirror table, as another session sees them."""
     with engine.database.connect("look") as connection:
         rows = connection.execute(
             """
             select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)
-            where indrelid = 'salesforce.sf_contacts'::regclass and indisvalid
-            """
+            where indrelid = to_regclass(%s) and indisvalid
+            """,
+            [f"salesforce.{name}"],
         ).fetchall()
     return {name for (name,) in rows}
 
@@ -67,6 +68,22 @@ def test_while_pages_land_there_is_the_primary_key_alone_and_then_there_are_all_
     sync_window(engine, CONTACTS, MONTH, on_progress=lambda rows, _: meanwhile.append(indexed(engine)))
     assert meanwhile == [PRIMARY] * 4  # before the first of three pages, and after each
     assert indexed(engine) == ALL
+
+
+@pytest.mark.parametrize("other", ["sf_contacts_last", f"sf_{'contacts' * 7}"])
+def test_indexes_of_tables_whose_names_are_alike_or_long_do_not_get_in_each_others_way(
+    engine: Engine, other: str
+) -> None:
+    """Trap H8: names of indexes are unique in a schema, and cut at 63 bytes."""
+    columns = ("name", "email", "specialty", "sf_created_date", "sf_last_modified_date")
+    sync(engine, CONTACTS.model_copy(update={"indexes": ("last_name",)}))
+    sync(engine, CONTACTS.model_copy(update={"name": "other", "table": other, "indexes": columns}))
+    assert indexed(engine, other) == PRIMARY | {*columns, "sf_system_modstamp", "_synced_at"}
+
+
+def test_the_cursor_has_an_index_whatever_it_is(engine: Engine) -> None:
+    sync(engine, CONTACTS.model_copy(update={"cursor": "LastModifiedDate"}))
+    assert "sf_last_modified_date" in indexed(engine)
 
 
 def test_a_killed_first_load_is_gone_on_with_and_its_indexes_are_built(org: LocalOrg, engine: Engine) -> None:

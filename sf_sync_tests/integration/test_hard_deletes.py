@@ -20,6 +20,7 @@ from sf_sync_tests.verifying import (
     CONTACTS,
     DAY,
     HOUR,
+    LOOK,
     MONTH,
     ask,
     calls,
@@ -130,6 +131,43 @@ def test_the_catalog_says_what_share_is_implausible(settled: LocalOrg, engine: E
     settled.control.advance(HOUR)
     patient = CONTACTS.model_copy(update={"ask_deletes_above": 0.2})
     assert deletes(engine, patient).repaired == 40
+
+
+def test_many_small_deletes_of_one_day_are_as_implausible_as_one_large(
+    settled: LocalOrg, engine: Engine
+) -> None:
+    """Traps D2, A20: permissions that are lost bit by bit."""
+    ids = settled.control.ids("Contact")
+    outcomes = []
+    for wanted in (LOOK, LOOK, Wanted(accept=True), LOOK):
+        gone = ids[len(outcomes) * 10 :][:10]
+        settled.control.hard_delete("Contact", gone)
+        settled.control.advance(HOUR)
+        done = deletes(engine, wanted=wanted)
+        outcomes.append((done.outcome, done.repaired))
+        if done.outcome == "asks":
+            assert "10 of 290 rows (3%) seem to be gone from the org, after 10 that were marked" in (
+                done.says or ""
+            )
+    assert outcomes == [("read", 10), ("asks", 0), ("read", 20), ("read", 10)], (
+        "what was accepted counts no more"
+    )
+
+
+def test_what_was_deleted_before_the_oldest_reading_that_the_ledger_has_is_found(
+    settled: LocalOrg, engine: Engine
+) -> None:
+    gone = settled.control.ids("Contact")[:3]
+    settled.control.hard_delete("Contact", gone)
+    settled.control.advance(DAY)
+    read(engine)
+    with engine.database.connect("purge") as connection:
+        connection.execute(
+            "delete from sync.requests where created_at < (select max(created_at) from sync.requests)"
+        )
+    settled.control.advance(HOUR)
+    assert deletes(engine).repaired == 3
+    assert marked(engine) == set(gone)
 
 
 def test_a_list_that_names_records_which_are_there_marks_none(settled: LocalOrg, engine: Engine) -> None:

@@ -175,6 +175,18 @@ def test_lost_permissions_are_not_taken_for_deletes(settled: LocalOrg, engine: E
     assert not live(engine)
 
 
+def test_an_org_that_shows_nothing_does_not_empty_a_table_however_small(
+    settled: LocalOrg, engine: Engine
+) -> None:
+    """Traps D2, A20."""
+    read(engine, USERS)
+    settled.control.advance(HOUR)
+    settled.control.vanish("User", settled.control.ids("User"))
+    assert compare(engine, USERS).outcome == "asks"
+    assert ask(engine, "select 1 from salesforce.sf_users where _absent_at is not null") == []
+    assert compare(engine, USERS, Wanted(repair=True, accept=True)).outcome == "repaired"
+
+
 def test_of_very_many_gone_the_counted_list_is_evidence_enough(
     settled: LocalOrg, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sf_sync.delivery.destination import DestinationDown, Lookup, Outcome, Write
 from sf_sync.delivery.destinations.org_lookup import OrgLookup
+from sf_sync.delivery.destinations.org_schema import OrgSchema
 from sf_sync.delivery.destinations.salesforce_errors import (
     failure_of,
     failure_of_request,
@@ -17,6 +18,7 @@ from sf_sync.delivery.destinations.salesforce_errors import (
     is_locked,
 )
 from sf_sync.delivery.failures import Failure
+from sf_sync.delivery.mapping.plan import Operation
 from sf_sync.salesforce import collections
 from sf_sync.salesforce.collections import MOST_RECORDS, RowResult
 from sf_sync.salesforce.errors import (
@@ -52,15 +54,27 @@ class SalesforceDestination:
         session: OrgSession,
         lookup: Lookup | None = None,
         *,
+        schema: OrgSchema | None = None,
         allow_duplicates: bool = False,
         tries: int = 4,
         first_wait_s: float = 0.5,
     ) -> None:
         self._session = session
         self._lookup = lookup or OrgLookup(session)
+        self._schema = schema or OrgSchema(session)
         self._allow_duplicates = allow_duplicates
         self._tries = tries
         self._first_wait_s = first_wait_s
+
+    def problem_of(self, operations: Sequence[Operation]) -> Failure | None:
+        """The first operation that no record of the org could take, by describe. Raises DestinationDown."""
+        try:
+            return next(filter(None, map(self._schema.problem_of, operations)), None)
+        except SalesforceError as error:
+            self._raise_if_down(error)
+            if isinstance(error, TransientError):
+                raise DestinationDown(str(error)) from None
+            return None  # no describe for this user: the org judges each record
 
     def execute(
         self, writes: Sequence[Write], before_request: Callable[[], None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sf_sync.delivery.destination import Outcome, Write
 from sf_sync.delivery.failures import Failure
-from sf_sync.delivery.mapping.plan import Scalar
+from sf_sync.delivery.mapping.plan import Operation, Scalar
 from sf_sync.delivery.targets import Target, target_of
 
 
@@ -23,6 +23,9 @@ class Memory:
     log: list[Write] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
     after: Callable[[], None] = lambda: None
+
+    def problem_of(self, operations: Sequence[Operation]) -> Failure | None:
+        return None
 
     def execute(
         self, writes: Sequence[Write], before_request: Callable[[], None]

@@ -333,8 +333,8 @@ def test_what_waits_for_a_database_that_hangs_is_bounded_and_kept(database: Data
         assert [answer.status_code for answer in answers] == [503] * 5
         assert {answer.json()["error"] for answer in answers} == {
             "the database does not answer",
-            "too much waits for the database",
+            "too much at once",
         }
-        assert (ready.status_code, ready.json()["problem"]) == (503, "too much waits")
+        assert (ready.status_code, ready.json()["problem"]) == (503, "too much at once")
         assert 0 < intake.count() < 5
         assert intake.form(numbered(6)).status_code == 200

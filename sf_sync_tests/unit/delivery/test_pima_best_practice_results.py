@@ -20,6 +20,18 @@ STEM_BORER = f"{BP}.pest_disease_management.methods_of_controlling_white_stem_bo
 PRUNING = f"{BP}.pruning.pruning_method_on_majority_trees"
 PRODUCTS = f"{BP}.weeding.which_product_have_you_used"
 VEGETABLES = f"{BP}.kitchen_garden.vegetables_planted"
+TYPES = {
+    "erosion": "Erosion Control",
+    "fertilizer": "Chemicals and Fertilizers Applied",
+    "cbb": "Management of Coffee Berry Borer (CBB)",
+    "clr": "Management of Coffee Leaf Rust (CLR)",
+    "pruning": "Pruning",
+    "weeding": "Weeding",
+    "pesticide_use_problems": "Pest Problems",
+    "pesticide_use_sprays": "Pest Sprays",
+    "compost": "Compost",
+    "kitchen_garden": "Kitchen Garden",
+}
 EROSION_CODES = set("01234567")
 EVERY_QUESTION = {
     EROSION: "1",
@@ -72,8 +84,22 @@ def test_each_country_has_results_of_its_own_questions(
     assert [one.step for one in results] == steps
     assert {one.depends_on for one in results} == {("best_practices/1",)}
     for one in results:
-        key = str(one.key["Best_Practice_Result_Submission_ID__c"])
-        assert key.startswith(f"FVBPN-{document['id']}_{one.step}_")
+        assert str(one.key["Best_Practice_Result_Submission_ID__c"]).startswith(
+            f"FVBPN-{document['id']}_{one.step}_"
+        )
+        assert one.fields["FV_Submission_ID__c"] == f"FV-{document['id']}"
+        assert one.fields["Best_Practice_Result_Type__c"] == TYPES[one.step]
+        assert one.references["FV_Best_Practices__r"].key == only(plan, "best_practices").key
+
+
+@pytest.mark.parametrize("country", ["KE", "ZM", "ET", "BU", "PR", "AI"])
+def test_codes_that_nobody_knows_make_no_record_but_a_warning_each(registry: Registry, country: str) -> None:
+    known = plan_of(registry, visit_of(country, EVERY_QUESTION))
+    answers = {**dict.fromkeys(EVERY_QUESTION, "77"), f"{BP}.weeding.used_herbicides": "yes"}
+    unknown = plan_of(registry, visit_of(country, answers))
+    assert [one.step for one in unknown.operations] == ["visit", "best_practices"]
+    asked = {one.step for one in known.operations} - {"visit", "best_practices"}
+    assert {of for of, message in messages(unknown) if message.endswith("code = 77")} == asked
 
 
 @pytest.mark.parametrize(
@@ -221,8 +247,11 @@ def test_results_that_an_edited_visit_has_no_more_are_deleted(registry: Registry
     ]
 
 
-def test_a_result_belongs_to_the_visits_best_practices(registry: Registry) -> None:
-    plan = plan_of(registry, answered("farm_visit_full", {EROSION: "5"}))
-    result = only(plan, "erosion")
-    assert result.references["FV_Best_Practices__r"].key == only(plan, "best_practices").key
-    assert result.fields["Best_Practice_Result_Type__c"] == "Erosion Control"
+def test_whatever_a_visit_answered_goes_when_an_edit_has_it_no_more(registry: Registry) -> None:
+    countries = ("KE", "PR", "BU")
+    plans = [plan_of(registry, visit_of(country, EVERY_QUESTION)) for country in countries]
+    results = {
+        one.step for plan in plans for one in plan.operations if one.object == "FV_Best_Practice_Results__c"
+    }
+    assert len(results) == 10
+    assert {rule.step for rule in plans[0].stale if rule.action == "delete"} == results | {"attendance_check"}

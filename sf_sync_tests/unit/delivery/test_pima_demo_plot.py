@@ -6,7 +6,7 @@ import pytest
 
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.routing import Registry
-from sf_sync_tests.unit.delivery.samples import answered, made_by, messages, only, plan_of
+from sf_sync_tests.unit.delivery.samples import answered, made_by, messages, only, plan_of, write
 
 SAMPLE = "demo_plot_observation"
 BP = "form.best_practice_questions"
@@ -57,9 +57,22 @@ def test_suckers_and_stumps_are_kept_as_answered(registry: Registry) -> None:
             },
         ),
     )
-    assert only(plan, "sucker_selection").fields["Result__c"] == "Yes"
-    assert only(plan, "sucker_selection").fields["Result_number__c"] == 3
-    assert only(plan, "stumped_trees").fields["Result__c"] == "No"
+    submission = "aa1bf9a4-3701-544c-9cfb-03b25fc14056"
+    for step, criterion, result in (
+        ("sucker_selection", "coffee_global__sucker_selection_taken_place", {"Result_number__c": 3}),
+        ("stumped_trees", "coffee_global__stumped_trees", {}),
+    ):
+        assert write(only(plan, step)) == {
+            "object": "Observation_Result__c",
+            "key": {"Submission_ID__c": submission + criterion},
+            "fields": {
+                "Observation__r": {"Submission_ID__c": submission},
+                "Observation_Criterion__r": {"Unique_Name__c": criterion},
+                "RecordTypeId": "01224000000gQe5AAE",
+                "Result__c": "Yes" if step == "sucker_selection" else "No",
+                **result,
+            },
+        }
 
 
 def test_what_was_not_answered_has_no_result(registry: Registry) -> None:
@@ -83,12 +96,19 @@ def test_an_unknown_code_has_no_result_and_a_warning(registry: Registry) -> None
     ]
 
 
-def test_none_together_with_methods_is_dropped(registry: Registry) -> None:
-    plan = plan_of(registry, answered(SAMPLE, {f"{BP}.pruning.pruning_methods": "0 2"}))
-    assert only(plan, "pruning").fields["Result__c"] == "Unwanted suckers removed"
-    assert [step for step, message in messages(plan) if "code 0 together with others" in message] == [
-        "pruning"
-    ]
+@pytest.mark.parametrize(
+    ("step", "question", "label"),
+    [
+        ("pruning", f"{BP}.pruning.pruning_methods", "Unwanted suckers removed"),
+        ("covercrop", f"{BP}.covercropping.covercrop_present", "Beans"),
+    ],
+)
+def test_none_together_with_something_is_dropped(
+    registry: Registry, step: str, question: str, label: str
+) -> None:
+    plan = plan_of(registry, answered(SAMPLE, {question: "0 2"}))
+    assert only(plan, step).fields["Result__c"] == label
+    assert [of for of, message in messages(plan) if "code 0 together with others" in message] == [step]
 
 
 def test_results_come_after_their_observation_and_go_with_an_edit(registry: Registry) -> None:

@@ -30,6 +30,25 @@ def test_an_empty_form_is_refused_with_everything_that_is_missing(registry: Regi
         assert what in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("id", "doc.id is missing"),
+        ("form.survey_type", "form.survey_type is missing"),
+        ("form.date_of_visit", "date(form.date_of_visit) is missing or wrong"),
+        ("form.trainer", "form.trainer is missing"),
+        ("form.farm_being_visted", "the farmer is missing"),
+    ],
+)
+@pytest.mark.parametrize("name", ["farm_visit_full", "farm_visit_aa"])
+def test_a_visit_is_refused_without_what_it_must_have(
+    registry: Registry, name: str, path: str, says: str
+) -> None:
+    with pytest.raises(RecordRefused) as refused:
+        plan_of(registry, answered(name, {path: ""}))
+    assert says in refused.value.problems or f"{says}, in" in str(refused.value)
+
+
 def test_a_visit_with_every_other_answer_blank_is_a_visit_without_results(registry: Registry) -> None:
     wanted = {"date_of_visit": "2025-05-27", "trainer": "003DM0000001F01AA2", "farm_being_visted": "E1"}
     plan = plan_of(
@@ -113,11 +132,16 @@ def test_puerto_rico_registers_a_new_farmer_with_household_before_the_visit(regi
         "Household_Number": "07",
         "Training_Group_Id": "a0TDM0000001G01AA2",
         "Farm_Size": "3.5",
-        "farm_size_3_years_and_older": "",
+        "farm_size_3_years_and_older": "2.5",
         "farm_size_under_3_years": "1",
         "Farmer_Id": "PR01071",
         "First_Name": "Limani",
+        "Middle_Name": "Frontón",
+        "Last_Name": "Obatá",
         "Age": "51",
+        "Gender": "Female",
+        "Status": "Active",
+        "Primary_Household_Member": "Yes",
         "Phone_Number": "0787",
         "registration_date": "2025-05-27",
     }
@@ -132,22 +156,41 @@ def test_puerto_rico_registers_a_new_farmer_with_household_before_the_visit(regi
     assert write(plan.operations[0]) == {
         "object": "Household__c",
         "key": {"Household_ID__c": "PR0107"},
-        "fields": {"Name": "07", "Farm_Size__c": 3.5, "Farm_Size_After__c": 1, "Training_Group__r": group},
+        "fields": {
+            "Name": "07",
+            "Farm_Size__c": 3.5,
+            "Farm_Size_Before__c": 2.5,
+            "Farm_Size_After__c": 1,
+            "Training_Group__r": group,
+        },
     }
-    assert "Farm_Size_Before__c" not in plan.operations[0].fields
     assert write(plan.operations[1])["fields"] == {
         "TNS_Id__c": "PR01071",
         "Household__r": {"Household_ID__c": "PR0107"},
         "Training_Group__r": group,
         "Farm_Size__c": 3.5,
         "Name": "Limani",
+        "Middle_Name__c": "Frontón",
+        "Last_Name__c": "Obatá",
         "Age__c": 51,
+        "Gender__c": "Female",
+        "Status__c": "Active",
+        "Primary_Household_Member__c": "Yes",
         "Phone_Number__c": "0787",
         "Registration_Date__c": "2025-05-27",
         "Sent_to_OpenFn_Status__c": "Complete",
         "Create_In_CommCare__c": False,
     }
     assert only(plan, "visit").depends_on == ("new_farmer/1",)
+
+
+def test_a_household_that_is_there_keeps_what_its_registration_leaves_blank(registry: Registry) -> None:
+    answers = {
+        "form.new_farmer": "1",
+        "form.subcase_0": {"case": {"@case_id": NEW_CASE}},
+        "form.participant_data.farmer_registration_details": {"Household_Id": "PR0107", "Farm_Size": ""},
+    }
+    assert only(plan_of(registry, visit_of("PR", answers)), "new_household").fields == {}
 
 
 @pytest.mark.parametrize("country", ["KE", "PR"])

@@ -84,12 +84,13 @@ def main() -> None:
     except psycopg.OperationalError as error:  # the server went away, has no room, or a table is locked
         said = error.diag.message_primary or str(error).strip().splitlines()[0]
         complain(
-            f"sf-sync: PostgreSQL broke off: {said}; what was merged stays, and the same command goes on from there"
+            f"sf-sync: PostgreSQL broke off: {said}; what was written stays, and the same command can be run again"
         )
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        complain("sf-sync: interrupted; what was merged stays, and the same command goes on from there")
-        sys.exit(INTERRUPTED)
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:  # which typer makes of Ctrl-C
+            complain("sf-sync: interrupted; what was written stays, and the same command can be run again")
+        raise
 
 
 @app.callback()

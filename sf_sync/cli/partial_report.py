@@ -20,7 +20,11 @@ def say(report: PartialReport, *, as_json: bool) -> None:
         return
     if report.skipped:
         err.print(
-            f"{report.object}: skipped, {report.skipped}", style="yellow", markup=False, highlight=False
+            f"{report.object}: skipped, {report.skipped}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
         return
     if report.readings:

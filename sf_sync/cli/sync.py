@@ -102,7 +102,13 @@ def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> boo
     except ObjectMissing as error:
         if asked.by_name:
             return _failed(definition, error, asked)
-        err.print(f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False)
+        err.print(
+            f"{definition.name}: skipped, {error}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         return True
     except SalesforceError as error:
         return _failed(definition, error, asked)
@@ -123,7 +129,11 @@ def _failed(definition: ObjectDefinition, error: SalesforceError, asked: Asked) 
 def _say(report: SyncReport) -> None:
     if report.skipped:
         err.print(
-            f"{report.object}: skipped, {report.skipped}", style="yellow", markup=False, highlight=False
+            f"{report.object}: skipped, {report.skipped}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
         return
     counts = report.counts

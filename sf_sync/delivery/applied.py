@@ -132,7 +132,8 @@ def remember(
     connection.execute(
         """
         update delivery.applied
-        set written_at = now(), fields = case when given.fields ? '*' then given.fields else (applied.fields - '*') || given.fields end
+        set written_at = now(),
+            fields = case when given.fields ? '*' then given.fields else (applied.fields - '*') || given.fields end
         from unnest(%(objects)s::text[], %(keys)s::text[], %(fields)s::jsonb[]) as given (object, key, fields)
         where applied.connection = %(connection)s and applied.object = given.object and applied.key = given.key
         """,

@@ -181,5 +181,5 @@ def _doubt(
     counted = f"{before:,}" if before == after else f"{before:,} before and {after:,} after"
     return (
         f"{sobject}: inconclusive, the list of ids holds {listed:,} rows of {window} and the org counts {counted}; "
-        "nothing was changed, run it again"
+        "no row was marked as gone, run it again"
     )

@@ -58,6 +58,7 @@ def test_plans_of_forms_are_measured(capsys: pytest.CaptureFixture[str]) -> None
     assert "edge_" not in said
 
 
+@pytest.mark.proof
 def test_a_measurement_is_made_by_its_name_in_a_place_of_its_own() -> None:
     command = [sys.executable, "-m", "bench", "mirror", "--rows", "300", "--rounds", "1"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import OperationalError
 from typer.testing import CliRunner
 
-from sf_sync.cli import EXPECTED, app
+from sf_sync.cli import EXPECTED, app, main
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 
@@ -109,6 +110,39 @@ def test_a_complaint_names_its_object_once() -> None:
     assert run("sync", "contacts", "--days", "3", "--targeted", code=1).startswith(
         "contacts: what names its records"
     )
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [
+        (KeyboardInterrupt(), 130, "sf-sync: interrupted; what was written stays"),
+        (
+            OperationalError("server closed the connection\nDETAIL: of a row"),
+            1,
+            "server closed the connection; what",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_what_breaks_a_command_off_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: int,
+    says: str,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("sf_sync.cli.sync.sync_window", broken)
+    monkeypatch.setattr("sys.argv", ["sf-sync", "sync", "contacts", "--days", "3"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert "DETAIL" not in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.usefixtures("environment")

@@ -263,7 +263,7 @@ def test_every_row_has_one_outcome(mirror: Mirror) -> None:
 CHANGES = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=10)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=CHANGES, data=st.data())
 def test_a_backfill_that_began_before_a_sync_never_writes_old_cells_over_new_ones(
     mirror: Mirror, changes: list[tuple[int, int]], data: st.DataObject

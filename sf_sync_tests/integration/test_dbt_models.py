@@ -226,6 +226,7 @@ def change(org: LocalOrg) -> None:
     control.advance(1)
 
 
+@pytest.mark.proof
 def test_marts_are_the_org_first_after_changes_and_made_anew(
     org: LocalOrg, engine: Engine, database: Database, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def build(database: Database, folder: Path) -> None:
     dbt.run_dbt(["run"], database.url, folder / "target", quiet=True)
 
 
+@pytest.mark.proof
 def test_a_person_goes_from_mirror_rejected_cells_and_marts_and_the_next_build_knows_nothing_of_them(
     org: LocalOrg, engine: Engine, database: Database, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_one_second_with_everything_is_split_by_ids_and_read_whole(
     assert differences(org, small.session, database, CONTACTS) == []
 
 
+@pytest.mark.proof
 def test_memory_does_not_grow_with_the_mass(org: LocalOrg, small: Engine) -> None:
     """What the interpreter holds at most while all records come, against what a tenth of them takes."""
     change_all(org)

@@ -279,7 +279,7 @@ ORG_CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=ORG_CHANGES, data=st.data())
 def test_pages_of_a_changing_org_in_any_order_end_as_the_org(
     mirror: Mirror, changes: list[tuple[int, int, str]], data: st.DataObject

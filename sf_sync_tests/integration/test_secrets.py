@@ -117,6 +117,7 @@ def in_files(folder: Path, secrets: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.proof
 def test_no_secret_reaches_output_logs_tables_files_or_the_ui(
     org: LocalOrg,
     database: Database,
@@ -286,6 +287,7 @@ def run_documented(url: DatabaseUrl, statements: str, database: str) -> None:
         connection.execute(statements.replace("database sf_sync ", f"database {database} ").encode())
 
 
+@pytest.mark.proof
 def test_a_sync_and_dbt_need_no_more_than_the_writers_rights_and_a_reader_only_reads(
     org: LocalOrg, environment: dict[str, str], roles: Mapping[str, DatabaseUrl], tmp_path: Path
 ) -> None:

@@ -41,8 +41,8 @@ class OrgSchema:
 
     def problem_of(self, operation: Operation) -> Failure | None:
         """Why the org would never take an operation, whatever the record (traps F4, F14). Raises SalesforceError."""
-        found = _problem(operation, self._fields(operation.object, KEPT_S))
-        return found and _problem(operation, self._fields(operation.object, FRESH_S))
+        found = problem(operation, self._fields(operation.object, KEPT_S))
+        return found and problem(operation, self._fields(operation.object, FRESH_S))
 
     def _fields(self, object_name: str, oldest_s: float) -> Mapping[str, Field] | None:
         known = self._known.get(object_name)
@@ -57,7 +57,8 @@ class OrgSchema:
             return None
 
 
-def _problem(operation: Operation, fields: Mapping[str, Field] | None) -> Failure | None:
+def problem(operation: Operation, fields: Mapping[str, Field] | None) -> Failure | None:
+    """Why an object with these fields (None: no object) would never take an operation."""
     if fields is None:
         return _failure(
             operation,

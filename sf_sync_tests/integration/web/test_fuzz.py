@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sf_sync_tests.integration.web.serving import Intake, raw
 from sf_sync_tests.integration.web.test_bodies import numbered
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NEIGHBOURS = itertools.count()
 
 SCALARS = (
@@ -89,7 +89,7 @@ def test_every_packed_body_is_answered_and_kept(intake: Intake, packed: bytes, c
     assert kept == sent or kept == gzip.decompress(sent)
 
 
-@settings(MANY, max_examples=60)
+@settings(MANY, max_examples=30)
 @given(
     sent=st.binary(max_size=200)
     | st.binary(max_size=80).map(lambda rest: b"POST /process-data-cc HTTP/1.1\r\n" + rest)

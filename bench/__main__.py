@@ -6,7 +6,7 @@ import argparse
 import inspect
 from collections.abc import Callable
 
-from bench import follow, intake, mapping, memory, mirror, pages, profile, relations
+from bench import delivery, follow, intake, mapping, memory, mirror, pages, profile, relations
 
 BENCHES: dict[str, Callable[..., None]] = {
     "mirror": mirror.main,
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[..., None]] = {
     "profile": profile.main,
     "mapping": mapping.main,
     "intake": intake.main,
+    "delivery": delivery.main,
 }
 
 

@@ -40,13 +40,17 @@ class Place:
 
 
 @contextmanager
-def local_place(page_rows: int = PAGE_ROWS, **records: int) -> Iterator[Place]:
-    """A place with so many records of each kind (`contacts=600_000`), made for this and gone afterwards."""
+def local_place(page_rows: int = PAGE_ROWS, *, pima: bool = False, **records: int) -> Iterator[Place]:
+    """A place with so many records of each kind (`contacts=600_000`), made for this and gone afterwards.
+
+    With `pima` its org has PIMA's objects too.
+    """
     with tempfile.TemporaryDirectory(prefix="sf_sync_bench_") as name:
         folder = Path(name)
         state = folder / "org.json"
         sizes = [word for kind, rows in records.items() for word in (f"--{kind}", str(rows))]
         options = ["--state-file", str(state), "--page-rows", str(page_rows), "--job-seconds", "0"]
+        options += ["--pima"] if pima else []
         command = [sys.executable, "-m", "sf_sync.sandbox", *sizes, *options]
         org = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:

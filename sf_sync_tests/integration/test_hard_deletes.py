@@ -138,7 +138,7 @@ def test_many_small_deletes_of_one_day_are_as_implausible_as_one_large(
 ) -> None:
     """Traps D2, A20: permissions that are lost bit by bit."""
     ids = settled.control.ids("Contact")
-    outcomes = []
+    outcomes: list[tuple[str | None, int | None]] = []
     for wanted in (LOOK, LOOK, Wanted(accept=True), LOOK):
         gone = ids[len(outcomes) * 10 :][:10]
         settled.control.hard_delete("Contact", gone)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
-from sf_sync.delivery import deliveries, lanes
+from bench import delivery, waiting
+from bench.local import Place
 from sf_sync.delivery.mapping.plan import Reference
+from sf_sync.sandbox.control.client import ControlClient
 from sf_sync.sandbox.server import LocalOrg
-from sf_sync.settings import CONNECTION
+from sf_sync.settings import Settings
+from sf_sync.store.database import Database
 from sf_sync_tests.integration.delivery.conftest import Deliveries
-from sf_sync_tests.integration.delivery.forms import SaidPlan, form, write
+from sf_sync_tests.integration.delivery.forms import form, write
 
 PEOPLE = 15
-PLAN = SaidPlan().plan({"operations": [], "stale": []}).to_json()
 
 
 def test_200_attendance_forms_cost_a_twentieth_of_the_calls_of_one_by_one(
@@ -56,51 +56,36 @@ def test_200_attendance_forms_cost_a_twentieth_of_the_calls_of_one_by_one(
     assert calls * 20 <= one_by_one, calls
 
 
-def claim_and_look_ms(forms: Deliveries) -> float:
-    """The median time of claiming 20 lanes and reading what is due in them."""
-    taken = []
-    for _ in range(30):
-        began = time.perf_counter()
-        held = lanes.claim(forms.db, CONNECTION, "one", timedelta(seconds=60), 20)
-        assert held is not None
-        assert deliveries.due(forms.db, held, 100)
-        taken.append((time.perf_counter() - began) * 1000)
-    return statistics.median(taken)
+@pytest.fixture
+def place(org: LocalOrg, settings: Settings, database: Database) -> Place:
+    """The test's org and database, as the measurements take them."""
+    return Place(settings, database, ControlClient(org.url, org.control_token), {})
 
 
-def fill(forms: Deliveries, first: int, last: int) -> None:
-    """Let deliveries wait, half of them in lanes of their own and half in ten common ones."""
-    forms.db.execute(
-        """
-        with stored as (
-            insert into delivery.inbox (connection, source, record_id, version, state, body_bytes, modified_at)
-            select %(connection)s, 'test', 'r' || n, 1, 'planned', 0, now()
-            from generate_series(%(first)s::int, %(last)s::int) n
-            returning receipt_id, record_id, substr(record_id, 2)::int as n
-        ), waiting as (
-            insert into delivery.deliveries (connection, receipt_id, source, record_id, version, mapping, versions,
-                destination, lane, plan, event_time, modified_at, status)
-            select %(connection)s, receipt_id, 'test', record_id, 1, 'said', 'latest', 'salesforce',
-                case when n %% 2 = 0 then 'own ' || n else 'common ' || n %% 20 end, %(plan)s,
-                now() + n * interval '1 s', now(), 'new' from stored returning lane
-        )
-        insert into delivery.lanes (connection, lane, due_at)
-        select distinct %(connection)s, lane, now() - interval '1 day' + random() * interval '1 h' from waiting
-        on conflict do nothing
-        """,
-        {"connection": CONNECTION, "first": first, "last": last, "plan": Jsonb(PLAN)},
-    )
-    for statement in ("vacuum analyze delivery.lanes", "vacuum analyze delivery.deliveries", "checkpoint"):
-        forms.db.execute(statement)
-    claim_and_look_ms(forms)  # what was just written is in the cache afterwards
+def test_deliveries_and_claims_can_be_measured(
+    place: Place, db: psycopg.Connection[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivery.measure(place, rows=4, rounds=1, latency_s=0)
+    waiting.measure(db, many=waiting.FEW + 1_000)
+
+    said = capsys.readouterr().out
+    assert "one by one" in said
+    assert "5,000 waiting" in said
+
+
+@pytest.mark.proof
+def test_forms_are_delivered_twenty_times_as_fast_as_one_by_one_where_a_call_takes_100_ms(
+    place: Place,
+) -> None:
+    found = delivery.measure(place, rows=200, rounds=1, latency_s=0.1)
+
+    assert found.worker >= 20 * found.one_by_one, found
+    assert found.calls * 20 <= found.calls_one_by_one, found
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-def test_a_claim_takes_no_longer_where_a_million_records_wait(forms: Deliveries) -> None:
-    fill(forms, 1, 4_000)
-    few = claim_and_look_ms(forms)
-    fill(forms, 4_001, 1_000_000)
-    many = claim_and_look_ms(forms)
+def test_a_claim_takes_no_longer_where_a_million_records_wait(db: psycopg.Connection[Any]) -> None:
+    few, many = waiting.measure(db)
 
     assert many <= 2 * few, (few, many)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.verifications import Verification
+from sf_sync.mirror.comparison.verifying import verify
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.id_comparison import Wanted
 from sf_sync.mirror.syncing import sync_window
-from sf_sync.mirror.verifications import Verification
-from sf_sync.mirror.verifying import verify
 from sf_sync.mirror.window import days_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync_tests.comparing import differences

@@ -33,7 +33,7 @@ from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
 from sf_sync.dbt import DbtError
 from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
-from sf_sync.mirror.erasure import ErasureRefused
+from sf_sync.mirror.forgetting.erasure import ErasureRefused
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings, SettingsError
 from sf_sync.store.database import DatabaseError, migrate_database, write_migration

@@ -11,8 +11,8 @@ from sf_sync.catalog.definition import find, load_catalog
 from sf_sync.cli.asked import DAYS, Days
 from sf_sync.cli.console import FAILED, progress_bar
 from sf_sync.cli.partial_report import say
-from sf_sync.mirror.column_backfill import backfill_columns
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.partial.column_backfill import backfill_columns
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database

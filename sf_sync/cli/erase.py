@@ -11,7 +11,8 @@ import typer
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli.console import out, table
 from sf_sync.cli.looking import looking_session
-from sf_sync.mirror.erasure import (
+from sf_sync.delivery.erasable import delivery_places
+from sf_sync.mirror.forgetting.erasure import (
     ErasureRefused,
     Found,
     find,
@@ -19,7 +20,7 @@ from sf_sync.mirror.erasure import (
     record_id_of,
     still_in_org,
 )
-from sf_sync.mirror.erasure import erase as erase_found
+from sf_sync.mirror.forgetting.erasure import erase as erase_found
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import CONNECTION, Settings, SettingsError
 from sf_sync.store.database import open_database
@@ -36,7 +37,7 @@ def erase(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before removing.")] = False,
 ) -> None:
-    """Remove a record's data from everywhere sf_sync keeps them: mirror, rejected cells, marts. Can't be undone.
+    """Remove a record's data from everywhere sf_sync keeps them: mirror, marts, forms. Can't be undone.
 
     Delete the record in the org first: otherwise the next reading would bring it back, and nothing is erased.
     """
@@ -45,7 +46,7 @@ def erase(
     record_id = record_id_of(record)
     database = open_database(settings)
     with database.connect("look for what to erase", autocommit=True) as connection:
-        places = places_of(connection, catalog)
+        places = [*places_of(connection, catalog), *delivery_places()]
         found = find(connection, catalog, places, record_id, with_related or ())
         if found.places and not even_though_in_org:
             try:

@@ -18,10 +18,10 @@ from sf_sync.cli.looking import looking_session
 from sf_sync.doctor.database import ready_database
 from sf_sync.mirror.coverage import forced_api
 from sf_sync.mirror.engine import PAGE_ROWS
-from sf_sync.mirror.estimate import Estimate
-from sf_sync.mirror.estimate import estimate as reckon
+from sf_sync.mirror.estimating.estimate import Estimate
+from sf_sync.mirror.estimating.estimate import estimate as reckon
+from sf_sync.mirror.estimating.pace import Pace, assumed_pace, measured_pace
 from sf_sync.mirror.ledger import Scope
-from sf_sync.mirror.pace import Pace, assumed_pace, measured_pace
 from sf_sync.salesforce.errors import ObjectMissing
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION, Settings

@@ -7,7 +7,7 @@ import json
 import typer
 
 from sf_sync.cli.console import err, out
-from sf_sync.mirror.partial_reading import PartialReport
+from sf_sync.mirror.partial.partial_reading import PartialReport
 
 OUTCOMES = ("refreshed", "unchanged", "missed", "stale", "duplicate", "rejected")
 SHOWN = 10  # fields

@@ -9,8 +9,8 @@ import typer
 
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli.console import out
-from sf_sync.mirror.retention import Retention
-from sf_sync.mirror.retention import purge as delete_old
+from sf_sync.mirror.forgetting.retention import Retention
+from sf_sync.mirror.forgetting.retention import purge as delete_old
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 

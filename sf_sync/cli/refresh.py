@@ -12,7 +12,7 @@ from sf_sync.cli.asked import named_objects
 from sf_sync.cli.console import FAILED, complain_of, progress_bar
 from sf_sync.cli.partial_report import say
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.refreshing import refresh as refresh_object
+from sf_sync.mirror.partial.refreshing import refresh as refresh_object
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from sf_sync.catalog.definition import ObjectDefinition, load_catalog
 from sf_sync.cli.console import complain, err
+from sf_sync.mirror.comparison.relations import reread_relations
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.relations import reread_relations
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings
 

@@ -15,9 +15,9 @@ from sf_sync.catalog.definition import ObjectDefinition, Source, chosen, find, l
 from sf_sync.catalog.schema_docs import object_page
 from sf_sync.cli.console import FAILED, err, out, table
 from sf_sync.cli.looking import looking_session
-from sf_sync.mirror import models as mirror_models
-from sf_sync.mirror.schema_diff import differences
-from sf_sync.mirror.schema_history import field_history
+from sf_sync.mirror.fields import models as mirror_models
+from sf_sync.mirror.fields.schema_diff import differences
+from sf_sync.mirror.fields.schema_history import field_history
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.errors import ObjectMissing
 from sf_sync.salesforce.session import OrgSession

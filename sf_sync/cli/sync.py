@@ -15,10 +15,10 @@ from sf_sync.cli.console import FAILED, complain_of, err, out, progress_bar
 from sf_sync.cli.looking import looking_session
 from sf_sync.cli.relations import reread_after_sync
 from sf_sync.mirror.engine import PAGE_ROWS, Engine
+from sf_sync.mirror.partial.targeted import sync_targeted
 from sf_sync.mirror.plan import Forecast, forecast
 from sf_sync.mirror.report import SyncReport
 from sf_sync.mirror.syncing import sync_window
-from sf_sync.mirror.targeted import sync_targeted
 from sf_sync.salesforce.errors import ObjectMissing, SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings

@@ -12,12 +12,12 @@ from typer.core import TyperCommand
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
 from sf_sync.cli.asked import named_objects
 from sf_sync.cli.console import FAILED, complain, complain_of, err, out, table
-from sf_sync.mirror import verifications
+from sf_sync.mirror.comparison import verifications
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.verifications import Level, Verification
+from sf_sync.mirror.comparison.verifying import verify as verify_object
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.id_comparison import Wanted
 from sf_sync.mirror.lock import Busy
-from sf_sync.mirror.verifications import Level, Verification
-from sf_sync.mirror.verifying import verify as verify_object
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import CONNECTION, Settings

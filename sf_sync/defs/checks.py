@@ -11,10 +11,10 @@ from sf_sync.defs.keys import POOL, mirror_key
 from sf_sync.defs.partitions import FIRST_DAY_UNSET
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror import health
+from sf_sync.mirror.comparison.orphans import find_orphans
+from sf_sync.mirror.comparison.proof import Proof, prove
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.health import Verdict
-from sf_sync.mirror.orphans import find_orphans
-from sf_sync.mirror.proof import Proof, prove
 
 FRESH_WITHIN = timedelta(hours=26)  # the nightly catch-up and two hours
 DRIFT_SHOWN_FOR = timedelta(days=7)

@@ -12,7 +12,7 @@ from sf_sync.catalog.definition import CatalogError
 from sf_sync.dbt import DbtError
 from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
-from sf_sync.mirror.partial_reading import PartialReport
+from sf_sync.mirror.partial.partial_reading import PartialReport
 from sf_sync.mirror.report import SyncReport
 from sf_sync.salesforce.errors import DailyLimitReached, SalesforceError, TransientError
 from sf_sync.settings import SettingsError

@@ -12,8 +12,8 @@ from sf_sync.defs.keys import POOL, PURPOSE, mirror_key
 from sf_sync.defs.metadata import day_metadata, table_schema, window_metadata
 from sf_sync.defs.partitions import daily, require_first_day
 from sf_sync.defs.resources import MirrorEngine
+from sf_sync.mirror.comparison.relations import reread_relations
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.relations import reread_relations
 from sf_sync.mirror.syncing import OnProgress, cancel, sync_window
 from sf_sync.mirror.window import Window
 

@@ -12,11 +12,11 @@ from sf_sync.defs.keys import POOL, mirror_key
 from sf_sync.defs.launchpad import day
 from sf_sync.defs.metadata import window_metadata
 from sf_sync.defs.resources import MirrorEngine
-from sf_sync.mirror.column_backfill import backfill_columns
 from sf_sync.mirror.days import requested_window
-from sf_sync.mirror.partial_reading import PartialReport
-from sf_sync.mirror.refreshing import refresh
-from sf_sync.mirror.targeted import sync_targeted
+from sf_sync.mirror.partial.column_backfill import backfill_columns
+from sf_sync.mirror.partial.partial_reading import PartialReport
+from sf_sync.mirror.partial.refreshing import refresh
+from sf_sync.mirror.partial.targeted import sync_targeted
 from sf_sync.settings import Settings
 
 

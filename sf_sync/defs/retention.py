@@ -4,7 +4,7 @@ import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.failures import dagster_failures
-from sf_sync.mirror.retention import Retention, purge
+from sf_sync.mirror.forgetting.retention import Retention, purge
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 

@@ -10,10 +10,10 @@ from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.failures import BUSY_TRIES, BUSY_WAIT_S, dagster_failures
 from sf_sync.defs.keys import POOL, mirror_key
 from sf_sync.defs.resources import MirrorEngine
-from sf_sync.mirror.id_comparison import Wanted
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.verifications import Verification
+from sf_sync.mirror.comparison.verifying import verify
 from sf_sync.mirror.lock import Busy
-from sf_sync.mirror.verifications import Verification
-from sf_sync.mirror.verifying import verify
 from sf_sync.settings import Settings
 
 NUMBERS = ("org_rows", "table_rows", "missing", "absent", "differing", "repaired", "api_calls")

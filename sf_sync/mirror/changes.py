@@ -17,8 +17,9 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.catalog.naming import SYSTEM_NAMES
-from sf_sync.mirror import coverage, known_fields
+from sf_sync.mirror import coverage
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.fields import known_fields
 from sf_sync.mirror.same_org import require_no_other_org
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.salesforce import composite, soql

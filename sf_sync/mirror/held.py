@@ -13,7 +13,7 @@ from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.extract import Reading
-from sf_sync.mirror.fitting import fit_table
+from sf_sync.mirror.fields.fitting import fit_table
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import object_lock
 from sf_sync.mirror.same_org import require_same_org

@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.sql import Composable, Composed, Identifier, Literal
 
 from sf_sync.catalog.columns import Column, Compound, Shape
+from sf_sync.mirror.comparison.returned import note_returned
 from sf_sync.mirror.landing import (
     LOWEST,
     VERDICTS,
@@ -33,7 +34,6 @@ from sf_sync.mirror.landing import (
     require_written,
 )
 from sf_sync.mirror.report import Counts
-from sf_sync.mirror.returned import note_returned
 from sf_sync.mirror.stage import STAGE
 from sf_sync.mirror.table import table_name
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
-from sf_sync.mirror.cost import CALLS_BESIDE, extract_calls
+from sf_sync.mirror.estimating.cost import CALLS_BESIDE, extract_calls
+from sf_sync.mirror.estimating.pace import assumed_pace
 from sf_sync.mirror.ledger import IdRange, Keys, Part
-from sf_sync.mirror.pace import assumed_pace
 from sf_sync.mirror.rest_reader import fits_an_address
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce import rest, soql

@@ -9,17 +9,17 @@ from datetime import date
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
 from sf_sync.mirror import asked, coverage, ledger, plan
-from sf_sync.mirror.affordable import require_affordable
 from sf_sync.mirror.asked import Purpose
+from sf_sync.mirror.comparison.relations import reread_relations
 from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.estimating.affordable import require_affordable
 from sf_sync.mirror.extract import Reading
 from sf_sync.mirror.held import Held, hold
 from sf_sync.mirror.ledger import Part, Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.part_reader import PartReader
 from sf_sync.mirror.reader import NotProved
-from sf_sync.mirror.relations import reread_relations
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.table import analyze_if_grown, build_indexes, is_empty
 from sf_sync.mirror.window import LATE_ROWS, Window, without

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, Source, load_catalog
 from sf_sync.mirror import stage
-from sf_sync.mirror.column_backfill import backfill_columns
 from sf_sync.mirror.coverage import NotCovered
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.landing import Target
 from sf_sync.mirror.merge import merge
-from sf_sync.mirror.partial_merge import PartialMerge, narrow
+from sf_sync.mirror.partial.column_backfill import backfill_columns
+from sf_sync.mirror.partial.partial_merge import PartialMerge, narrow
 from sf_sync.mirror.report import Counts
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.table import ensure_table

@@ -14,7 +14,7 @@ from sf_sync import dbt
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli import app
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.erasure import ErasureRefused
+from sf_sync.mirror.forgetting.erasure import ErasureRefused
 from sf_sync.mirror.lock import object_lock
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window

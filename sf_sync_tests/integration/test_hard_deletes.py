@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from sf_sync.mirror.comparison.id_comparison import Wanted
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.id_comparison import Wanted
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.salesforce.replication import deleted
@@ -221,7 +221,7 @@ def test_when_the_org_says_that_its_list_begins_later_all_ids_are_compared(
     """Trap D3: an org whose log was purged tells so in `earliestDateAvailable`."""
     purged_at = settled.control.now()
     monkeypatch.setattr(
-        "sf_sync.mirror.deleted_list.deleted",
+        "sf_sync.mirror.comparison.deleted_list.deleted",
         lambda *arguments: replace(deleted(*arguments), records={}, earliest=purged_at),
     )
     settled.control.hard_delete("Contact", settled.control.ids("Contact")[:2])

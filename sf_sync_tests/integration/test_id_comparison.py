@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from sf_sync.mirror import ledger
-from sf_sync.mirror.absence import Evidence, mark_absent
+from sf_sync.mirror.comparison.absence import Evidence, mark_absent
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.lookup import look_up
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import hold
-from sf_sync.mirror.id_comparison import Wanted
-from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce import rest
@@ -190,7 +190,7 @@ def test_an_org_that_shows_nothing_does_not_empty_a_table_however_small(
 def test_of_very_many_gone_the_counted_list_is_evidence_enough(
     settled: LocalOrg, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sf_sync.mirror.id_comparison.MOST_LOOKED_UP", 3)
+    monkeypatch.setattr("sf_sync.mirror.comparison.id_comparison.MOST_LOOKED_UP", 3)
     settled.control.vanish("Contact", settled.control.ids("Contact")[:5])
     assert compare(engine).repaired == 5
     assert ask(engine, "select count(*) from sync.requests where purpose = 'keys'") == [(0,)]
@@ -199,7 +199,7 @@ def test_of_very_many_gone_the_counted_list_is_evidence_enough(
 def test_of_very_many_missing_the_days_are_to_be_read(
     settled: LocalOrg, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sf_sync.mirror.id_comparison.MOST_REFETCHED", 3)
+    monkeypatch.setattr("sf_sync.mirror.comparison.id_comparison.MOST_REFETCHED", 3)
     with engine.database.connect("lose") as connection:
         lost = settled.control.ids("Contact")[:5]
         connection.execute("delete from salesforce.sf_contacts where salesforce_id = any(%s)", [lost])
@@ -333,7 +333,7 @@ def test_a_record_that_comes_back_between_list_and_mark_is_not_marked(
             settled.control.appear("Contact", hidden[:1])
         return look_up(*arguments, **named)
 
-    monkeypatch.setattr("sf_sync.mirror.id_comparison.look_up", return_first)
+    monkeypatch.setattr("sf_sync.mirror.comparison.id_comparison.look_up", return_first)
     assert compare(engine).repaired == 1
     assert marked(engine) == {hidden[1]}
 

@@ -21,9 +21,9 @@ from sf_sync.defs import resources
 from sf_sync.defs.keys import mirror_key
 from sf_sync.defs.range_run import materialize_range
 from sf_sync.defs.resources import MirrorEngine
+from sf_sync.mirror.comparison.proof import prove
 from sf_sync.mirror.coverage import OtherOrg
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.proof import prove
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce import bulk

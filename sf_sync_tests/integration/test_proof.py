@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sf_sync.catalog.definition import load_catalog
+from sf_sync.mirror.comparison.proof import Proof, prove
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.proof import Proof, prove
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.sandbox.server import LocalOrg

@@ -11,7 +11,7 @@ import pytest
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, load_catalog
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.lock import object_lock
-from sf_sync.mirror.refreshing import refresh
+from sf_sync.mirror.partial.refreshing import refresh
 from sf_sync.mirror.report import Counts
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window

@@ -15,8 +15,8 @@ from sf_sync.cli import app
 from sf_sync.definitions import gather
 from sf_sync.defs.range_run import materialize_range
 from sf_sync.mirror import sync
+from sf_sync.mirror.comparison.relations import RelationsRead, reread_relations
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.relations import RelationsRead, reread_relations
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import Settings
@@ -110,7 +110,7 @@ def test_relations_are_read_again_once(related: LocalOrg, engine: Engine) -> Non
 def test_many_changed_tasks_are_taken_in_turns_and_none_is_left_out(
     related: LocalOrg, engine: Engine, monkeypatch: pytest.MonkeyPatch, written_at_once: bool
 ) -> None:
-    monkeypatch.setattr("sf_sync.mirror.relations.MOST_PARENTS", 1)
+    monkeypatch.setattr("sf_sync.mirror.comparison.relations.MOST_PARENTS", 1)
     gone = {str(one["TaskId"]): str(one["Id"]) for one in related.control.truth("TaskWhoRelation")}
     tasks = sorted(gone)[:2]
     related.control.vanish("TaskWhoRelation", [gone[task] for task in tasks])

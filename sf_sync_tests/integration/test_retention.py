@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.cli import app
 from sf_sync.definitions import gather
-from sf_sync.mirror import retention
+from sf_sync.mirror.comparison.proof import prove
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.proof import prove
-from sf_sync.mirror.retention import Retention, purge
+from sf_sync.mirror.forgetting import retention
+from sf_sync.mirror.forgetting.retention import Retention, purge
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.mirror.window import days_window
 from sf_sync.salesforce.errors import SalesforceError

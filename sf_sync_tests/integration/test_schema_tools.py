@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from sf_sync.catalog.definition import load_catalog
 from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.models import class_names
+from sf_sync.mirror.fields.models import class_names
 from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database

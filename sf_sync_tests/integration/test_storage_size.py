@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sf_sync.catalog.columns import SqlType
-from sf_sync.mirror.storage_size import Datum, datum, heap_bytes, toast_bytes, tuple_size
+from sf_sync.mirror.estimating.storage_size import Datum, datum, heap_bytes, toast_bytes, tuple_size
 from sf_sync.store.database import Database
 
 VALUES: dict[SqlType, st.SearchStrategy[Any]] = {

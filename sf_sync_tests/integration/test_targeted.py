@@ -10,9 +10,9 @@ from sf_sync.catalog.definition import CatalogError, TargetColumn, load_catalog
 from sf_sync.mirror import coverage
 from sf_sync.mirror.coverage import NotCovered
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.partial.targeted import sync_targeted
 from sf_sync.mirror.report import Counts
 from sf_sync.mirror.syncing import sync_window
-from sf_sync.mirror.targeted import sync_targeted
 from sf_sync.mirror.window import days_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync_tests.comparing import rows

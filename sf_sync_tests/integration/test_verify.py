@@ -20,14 +20,14 @@ from sf_sync.cli import app
 from sf_sync.definitions import gather
 from sf_sync.defs import resources
 from sf_sync.defs.keys import mirror_key
-from sf_sync.mirror import slices
+from sf_sync.mirror.comparison import slices
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.slices import Slice, differing_slices
+from sf_sync.mirror.comparison.verifications import Level, Verification
+from sf_sync.mirror.comparison.verifying import verify
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import hold
-from sf_sync.mirror.id_comparison import Wanted
-from sf_sync.mirror.slices import Slice, differing_slices
 from sf_sync.mirror.syncing import sync_window
-from sf_sync.mirror.verifications import Level, Verification
-from sf_sync.mirror.verifying import verify
 from sf_sync.mirror.window import Window, days_window
 from sf_sync.salesforce.org import open_session
 from sf_sync.sandbox.server import LocalOrg

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sf_sync.mirror import coverage, plan
 from sf_sync.mirror.asked import Purpose
-from sf_sync.mirror.cost import extract_calls
+from sf_sync.mirror.estimating.cost import extract_calls
+from sf_sync.mirror.estimating.pace import RECENT, assumed_pace, measured_pace
 from sf_sync.mirror.extract import Reading
 from sf_sync.mirror.ledger import Part
-from sf_sync.mirror.pace import RECENT, assumed_pace, measured_pace
 from sf_sync.salesforce.limits import ask_limits
 
 

@@ -13,13 +13,13 @@ from psycopg import sql
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import Source
-from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question, rows_here
-from sf_sync.mirror.comparing import compare_all
+from sf_sync.mirror.comparison.absence import Evidence, mark_absent, of_source, question, rows_here
+from sf_sync.mirror.comparison.comparing import compare_all
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.lookup import look_up
+from sf_sync.mirror.comparison.verifications import Finding
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_comparison import Wanted
-from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.table import columns_of, table_name
-from sf_sync.mirror.verifications import Finding
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.replication import REACHES_BACK, SHORTEST, ListCannotTell, deleted
 

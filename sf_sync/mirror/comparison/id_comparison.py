@@ -16,13 +16,13 @@ from psycopg.types.range import Range
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
-from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question, rows_here
+from sf_sync.mirror.comparison.absence import Evidence, mark_absent, of_source, question, rows_here
+from sf_sync.mirror.comparison.id_list import IdList, ids_alone, list_ids
+from sf_sync.mirror.comparison.lookup import look_up
+from sf_sync.mirror.comparison.value_comparison import Differing, ValueComparison
+from sf_sync.mirror.comparison.verifications import Finding, Level, Outcome
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_list import IdList, ids_alone, list_ids
-from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.table import table_name
-from sf_sync.mirror.value_comparison import Differing, ValueComparison
-from sf_sync.mirror.verifications import Finding, Level, Outcome
 from sf_sync.mirror.window import Window
 
 MOST_REFETCHED = 50_000  # records by their ids; for more, reading the days costs less

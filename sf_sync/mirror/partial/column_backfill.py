@@ -13,7 +13,7 @@ from sf_sync.mirror.coverage import NotCovered
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import hold
 from sf_sync.mirror.lock import Busy
-from sf_sync.mirror.partial_reading import FieldsRead, OnRows, PartialReport, read_fields
+from sf_sync.mirror.partial.partial_reading import FieldsRead, OnRows, PartialReport, read_fields
 from sf_sync.mirror.window import Window
 
 SHOWN = 5  # near matches of a name that nothing has

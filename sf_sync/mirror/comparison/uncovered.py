@@ -7,12 +7,12 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
-from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question
+from sf_sync.mirror.comparison.absence import Evidence, mark_absent, of_source, question
+from sf_sync.mirror.comparison.id_comparison import Wanted
+from sf_sync.mirror.comparison.lookup import look_up
+from sf_sync.mirror.comparison.verifications import Finding
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_comparison import Wanted
-from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.table import table_name
-from sf_sync.mirror.verifications import Finding
 
 
 def compare_uncovered(held: Held, shape: Shape, wanted: Wanted) -> Finding | None:

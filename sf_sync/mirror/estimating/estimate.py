@@ -9,10 +9,10 @@ from typing import Any
 from sf_sync.catalog.columns import Shape, SqlType, shape
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.mirror import plan
-from sf_sync.mirror.cost import CALLS_BESIDE, extract_calls
-from sf_sync.mirror.pace import Pace
-from sf_sync.mirror.sampling import page_size, sample
-from sf_sync.mirror.storage_size import (
+from sf_sync.mirror.estimating.cost import CALLS_BESIDE, extract_calls
+from sf_sync.mirror.estimating.pace import Pace
+from sf_sync.mirror.estimating.sampling import page_size, sample
+from sf_sync.mirror.estimating.storage_size import (
     FREE_SPACE_MAP,
     PAGE,
     Datum,

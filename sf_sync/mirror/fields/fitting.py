@@ -9,8 +9,8 @@ import psycopg
 from sf_sync.catalog.columns import Shape, shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.catalog.drift import fit
-from sf_sync.mirror import known_fields
-from sf_sync.mirror.known_fields import KnownFields
+from sf_sync.mirror.fields import known_fields
+from sf_sync.mirror.fields.known_fields import KnownFields
 from sf_sync.mirror.table import columns_of, ensure_table
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.session import OrgSession

@@ -10,7 +10,7 @@ import psycopg
 from sf_sync.catalog.columns import OWN_COLUMNS, Shape, shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.catalog.drift import STORED_AS, fit
-from sf_sync.mirror import known_fields
+from sf_sync.mirror.fields import known_fields
 from sf_sync.mirror.table import columns_of
 from sf_sync.salesforce.describe import describe
 from sf_sync.salesforce.session import OrgSession

@@ -13,8 +13,9 @@ from psycopg.sql import Identifier
 from psycopg.types.json import Jsonb
 
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.mirror import asked, known_fields
-from sf_sync.mirror.erasable import mart_places, mirror_place, mirror_places, own_places
+from sf_sync.mirror import asked
+from sf_sync.mirror.fields import known_fields
+from sf_sync.mirror.forgetting.erasable import mart_places, mirror_place, mirror_places, own_places
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import Busy, object_lock
 from sf_sync.mirror.same_org import require_no_other_org

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import asked, coverage, plan
-from sf_sync.mirror.affordable import require_affordable
 from sf_sync.mirror.by_keys import read_by_keys
+from sf_sync.mirror.estimating.affordable import require_affordable
 from sf_sync.mirror.held import Held
 from sf_sync.mirror.part_reader import PartReader
-from sf_sync.mirror.partial_merge import PartialMerge, narrow
+from sf_sync.mirror.partial.partial_merge import PartialMerge, narrow
 from sf_sync.mirror.report import Counts, ExtractReport
 from sf_sync.mirror.window import Window
 from sf_sync.salesforce.errors import SalesforceError

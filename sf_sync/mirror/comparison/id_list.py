@@ -23,7 +23,7 @@ from sf_sync.mirror.extract import Land
 from sf_sync.mirror.held import Held
 from sf_sync.mirror.landing import Merged, Target, incoming
 from sf_sync.mirror.part_reader import PartReader
-from sf_sync.mirror.partial_merge import narrow
+from sf_sync.mirror.partial.partial_merge import narrow
 from sf_sync.mirror.report import Counts, ExtractReport
 from sf_sync.mirror.stage import STAGE
 from sf_sync.mirror.window import Window

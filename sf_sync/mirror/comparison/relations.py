@@ -18,13 +18,13 @@ from psycopg.types.json import Jsonb
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, Reread
-from sf_sync.mirror import known_fields
-from sf_sync.mirror.absence import Evidence, mark_absent, of_source, question
+from sf_sync.mirror.comparison.absence import Evidence, mark_absent, of_source, question
+from sf_sync.mirror.comparison.lookup import look_up
 from sf_sync.mirror.engine import Engine
+from sf_sync.mirror.fields import known_fields
 from sf_sync.mirror.held import Held, hold
 from sf_sync.mirror.ledger import Scope
 from sf_sync.mirror.lock import Busy
-from sf_sync.mirror.lookup import look_up
 from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.mirror.window import LATE_ROWS
 

@@ -10,7 +10,7 @@ from sf_sync.mirror import coverage
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import Held, hold
 from sf_sync.mirror.lock import Busy
-from sf_sync.mirror.partial_reading import FieldsRead, OnRows, PartialReport, read_fields
+from sf_sync.mirror.partial.partial_reading import FieldsRead, OnRows, PartialReport, read_fields
 from sf_sync.mirror.window import Window
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
+from sf_sync.mirror.comparison.id_comparison import Wanted, compare_ids
+from sf_sync.mirror.comparison.uncovered import compare_uncovered
+from sf_sync.mirror.comparison.verifications import Finding
 from sf_sync.mirror.held import Held
-from sf_sync.mirror.id_comparison import Wanted, compare_ids
-from sf_sync.mirror.uncovered import compare_uncovered
-from sf_sync.mirror.verifications import Finding
 
 
 def compare_all(held: Held, shape: Shape, wanted: Wanted) -> Finding | None:

@@ -8,16 +8,17 @@ from functools import partial
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition
-from sf_sync.mirror import coverage, verifications
-from sf_sync.mirror.comparing import compare_all
-from sf_sync.mirror.deleted_list import deletions_unknown_since, read_deleted
+from sf_sync.mirror import coverage
+from sf_sync.mirror.comparison import verifications
+from sf_sync.mirror.comparison.comparing import compare_all
+from sf_sync.mirror.comparison.deleted_list import deletions_unknown_since, read_deleted
+from sf_sync.mirror.comparison.id_comparison import Wanted, compare_ids, compare_values
+from sf_sync.mirror.comparison.id_list import count_in_org
+from sf_sync.mirror.comparison.proof import Proof, prove_source, rows_without
+from sf_sync.mirror.comparison.slices import Slice, differing_slices
+from sf_sync.mirror.comparison.verifications import Finding, Level, Verification
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import Held, hold
-from sf_sync.mirror.id_comparison import Wanted, compare_ids, compare_values
-from sf_sync.mirror.id_list import count_in_org
-from sf_sync.mirror.proof import Proof, prove_source, rows_without
-from sf_sync.mirror.slices import Slice, differing_slices
-from sf_sync.mirror.verifications import Finding, Level, Verification
 from sf_sync.salesforce.errors import SalesforceError
 
 SHOWN_SLICES = 5

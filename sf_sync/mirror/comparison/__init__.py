@@ -1,0 +1,1 @@
+"""The org against the mirror: counts, ids, values; what is gone, and what is missing."""

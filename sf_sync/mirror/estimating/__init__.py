@@ -1,0 +1,1 @@
+"""What a reading takes, before it is begun: rows, bytes, requests, minutes."""

@@ -118,7 +118,9 @@ def test_a_column_is_backfilled_by_its_name(org: LocalOrg) -> None:
     org.control.add_field("Contact", "Region__c", "string(40)", "North")
     assert "values written: Region__c 300" in command("backfill-column", "contacts", "region")
     assert "near it: Region__c" in command("backfill-column", "contacts", "regoin", code=1)
-    assert "say which days" in command("backfill-column", "contacts", "region", "--to", "2026-01-01", code=2)
+    assert "--to goes with --from" in command(
+        "backfill-column", "contacts", "region", "--to", "2026-01-01", code=2
+    )
 
 
 def test_a_targeted_sync_says_what_to_read_first_and_then_reads(org: LocalOrg, environment: None) -> None:

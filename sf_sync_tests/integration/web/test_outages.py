@@ -90,7 +90,9 @@ class Senders:
         number = sender * 1_000_000
         while not self.stop.is_set():
             number += 1
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(
+                requests.RequestException
+            ):  # also an answer that breaks off in its middle
                 answer = intake.post(
                     f"{self.url}/process-data-cc",
                     data=json.dumps(numbered(number)),

@@ -42,6 +42,23 @@ def note(
         )
 
 
+def written_meanwhile(
+    connection: Connection, connection_name: str, deliveries: Collection[int]
+) -> list[Target]:
+    """What these deliveries have not found and somebody has written since their last try began."""
+    rows = connection.execute(
+        """
+        select a.object, a.key from delivery.awaited a
+        join delivery.applied w using (connection, object, key)
+        where a.connection = %s and a.delivery_id = any(%s) and w.fields <> '{}' and not w.fields ? '*'
+            and w.written_at > (select max(started_at) from delivery.attempts t
+                where t.connection = a.connection and t.delivery_id = a.delivery_id)
+        """,
+        [connection_name, list(deliveries)],
+    ).fetchall()
+    return [Target(*row) for row in rows]
+
+
 def wake(connection: Connection, connection_name: str, written: Collection[Target]) -> None:
     """These records are there now: what waits for one of them needn't wait any longer.
 

@@ -297,15 +297,20 @@ def finish(connection: Connection, held: Claim, finished: Sequence[Finished], ga
         }
         if troubled:
             supersede(connection, held.connection_name, troubled)
-        waiting = {delivery_id for delivery_id, status, *_ in rows if status == "failed"}
+        failed = {delivery_id for delivery_id, status, *_ in rows if status == "failed"}
+        missing = {
+            one.delivery.delivery_id: one.awaited
+            for one in given
+            if one.awaited and one.delivery.delivery_id in failed
+        }
         awaited.note(
-            connection,
-            held.connection_name,
-            {one.delivery.delivery_id: one.awaited for one in given if one.delivery.delivery_id in waiting},
-            ended=[one.delivery.delivery_id for one in given],
+            connection, held.connection_name, missing, ended=[one.delivery.delivery_id for one in given]
         )
         passed = [delivery_id for delivery_id, status, *_, over, _ in rows if status == "completed" or over]
         unblock(connection, held.connection_name, passed)
+    if missing:
+        there = awaited.written_meanwhile(connection, held.connection_name, missing.keys())
+        awaited.wake(connection, held.connection_name, there)
     ended = {one.delivery.delivery_id: one for one in given}
     for delivery_id, status, *_ in rows:
         one = ended[delivery_id]

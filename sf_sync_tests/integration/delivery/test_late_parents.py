@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sf_sync.delivery import retention
 from sf_sync.delivery.mapping.plan import Reference
+from sf_sync.delivery.worker import Worker, drain
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import CONNECTION
 from sf_sync_tests.integration.delivery.conftest import Deliveries
 from sf_sync_tests.integration.delivery.forms import form, household, write
+from sf_sync_tests.integration.delivery.memory import Memory
 
 
 def person(name: str, home: int) -> Mapping[str, Any]:
@@ -45,6 +48,25 @@ def test_an_update_of_a_record_that_comes_late_is_made_in_the_same_go(forms: Del
     forms.deliver(form("first", [household(1, {"Farm_Size__c": 1, "Name": "01"})], minute=1))
 
     assert forms.statuses() == {"edit": "completed", "first": "completed"}
+
+
+def test_a_parent_that_another_worker_writes_at_the_same_moment_is_noticed(
+    forms: Deliveries, worker: Worker
+) -> None:
+    """The child has been refused, and before that is written down the parent comes."""
+    memory = Memory()
+    one = replace(worker, destinations={"salesforce": memory})
+
+    def parent_comes() -> None:
+        memory.after = lambda: None
+        forms.store(form("parent", [household(1)]))
+        drain(replace(one, name="two"))
+
+    memory.after = parent_comes
+    forms.store(form("child", [person("p1", 1)]))
+    drain(one)
+
+    assert forms.statuses() == {"child": "completed", "parent": "completed"}
 
 
 def test_a_parent_that_is_written_again_wakes_nobody_twice(forms: Deliveries) -> None:

@@ -15,7 +15,8 @@ def table_texts(database: Database) -> dict[str, list[str]]:
         tables = connection.execute(
             """
             select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where c.relkind in ('r', 'm') and n.nspname not in ('pg_catalog', 'information_schema') and c.relpersistence <> 't'
+            where c.relkind in ('r', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+                and c.relpersistence <> 't'
             """
         ).fetchall()
         for schema, name in tables:

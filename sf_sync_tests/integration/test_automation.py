@@ -31,12 +31,14 @@ from sf_sync_tests.conftest import QUICK
 CATALOG = load_catalog()
 NAMES = ("contacts", "task_who_relations", "activities", "users")
 TODAY = datetime.now(UTC).date()
-FIRST = TODAY - timedelta(days=40)
+FIRST = TODAY - timedelta(days=8)
 
 
 @pytest.fixture
 def org() -> Iterator[LocalOrg]:
-    with LocalOrg(contacts=40, users=4, tasks=30, events=10, relations=30, leads=5, seed=2) as running:
+    with LocalOrg(
+        contacts=40, users=4, tasks=30, events=10, relations=30, leads=5, days=5, seed=2
+    ) as running:
         yield running
 
 

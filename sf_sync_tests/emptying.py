@@ -1,4 +1,4 @@
-"""A database that a test has left, made as new for the next one: rows and mirror tables go; with other changes it is none."""
+"""A database that a test has left, made as new for the next one; not where more than rows and tables were changed."""
 
 from __future__ import annotations
 

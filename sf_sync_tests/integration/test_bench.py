@@ -20,6 +20,7 @@ from sf_sync_tests.conftest import settings_for
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.mark.proof
 def test_every_measurement_can_be_made(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

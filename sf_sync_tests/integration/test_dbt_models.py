@@ -256,6 +256,7 @@ def test_marts_are_the_org_first_after_changes_and_made_anew(
     assert_marts_are_the_org(org, database)
 
 
+@pytest.mark.proof
 def test_what_an_org_lacks_breaks_nothing_and_is_taken_up_when_it_comes(
     org: LocalOrg, engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,7 @@ def test_killed_between_the_orgs_answer_and_our_commit_one_job_is_orphaned_and_t
     assert differences(org, session, database, CONTACTS) == []
 
 
+@pytest.mark.proof
 def test_of_two_syncs_at_once_one_reads_and_the_other_says_who_does(
     org: LocalOrg, database: Database, child: Child, session: OrgSession
 ) -> None:

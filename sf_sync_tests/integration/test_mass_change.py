@@ -122,6 +122,7 @@ def peak_of(engine: Engine) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.proof
 def test_at_the_limit_the_mass_waits_and_goes_on_where_it_stopped(
     org: LocalOrg, small: Engine, database: Database
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_socket_is_a_host_to_dbt() -> None:
     assert (given["SF_SYNC_DBT_HOST"], given["SF_SYNC_DBT_PORT"]) == ("/run/pg", "5433")
 
 
+@pytest.mark.proof
 def test_the_password_reaches_no_file(monkeypatch: pytest.MonkeyPatch, no_home: Path) -> None:
     for name, value in dbt.environment(DatabaseUrl.parse(f"postgresql://me:{SECRET}@localhost/x")).items():
         monkeypatch.setenv(name, value)

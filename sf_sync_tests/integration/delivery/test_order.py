@@ -46,7 +46,7 @@ def expected(history: Sequence[Incoming]) -> dict[str, dict[str, object]]:
     return records
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories(), data=st.data())
 def test_forms_in_any_order_by_two_workers_end_as_their_events_say(
     database: Database, db: Any, history: list[Incoming], data: st.DataObject

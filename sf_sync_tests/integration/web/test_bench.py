@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[3]
 
 
+@pytest.mark.proof
 def test_the_measurement_can_be_made() -> None:
     command = [sys.executable, "-m", "bench", "intake", "--rows", "60", "--rounds", "1"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

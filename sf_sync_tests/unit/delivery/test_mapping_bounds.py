@@ -102,7 +102,7 @@ def put(document: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     document[path[-1]] = value
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_form_with_some_answers_replaced_by_anything_is_planned_or_refused(data: st.DataObject) -> None:
     document = copy.deepcopy(sample(data.draw(st.sampled_from(FORMS))))

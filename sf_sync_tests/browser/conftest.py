@@ -24,7 +24,7 @@ def dagster(server: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> It
     if missing := page.missing_programs():
         pytest.skip(f"no {' and no '.join(missing)}: apt-get install {' '.join(page.PACKAGES)}")
     org = LocalOrg(
-        contacts=2_600,
+        contacts=4_800,
         accounts=200,
         users=20,
         leads=100,

@@ -12,13 +12,14 @@ from sf_sync.store.urls import DatabaseUrl
 
 FILLED = ("salesforce", "salesforce_live", "analytics")  # tables and views that syncs and dbt make
 
-# Schemas with their rights, settings of the database, and all that our own schemas hold.
+# Schemas with their rights, settings of the database, its version, and all that our own schemas hold.
 SHAPE = """
     select md5(string_agg(line, E'\\n' order by line)) from (
         select concat_ws(' ', 'schema', nspname, nspacl::text) from pg_namespace where nspname !~ '^pg_(temp|toast)'
         union all select concat_ws(' ', 'setting', setconfig::text) from pg_db_role_setting s
             join pg_database d on d.oid = s.setdatabase where d.datname = current_database()
         union all select concat_ws(' ', 'default', defaclacl::text) from pg_default_acl
+        union all select concat_ws(' ', 'version', version_num) from sync.alembic_version
         union all select concat_ws(' ', 'function', p.oid::regprocedure, md5(p.prosrc)) from pg_proc p
             join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('sync', 'delivery')
         union all select concat_ws(' ', 'column', a.attrelid::regclass, a.attname, a.atttypid::regtype, c.relacl::text)

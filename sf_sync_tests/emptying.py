@@ -24,7 +24,9 @@ SHAPE = """
             join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('sync', 'delivery')
         union all select concat_ws(' ', 'column', a.attrelid::regclass, a.attname, a.atttypid::regtype, c.relacl::text)
             from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-            where n.nspname in ('sync', 'delivery') and not a.attisdropped
+            where n.nspname not in ('pg_catalog', 'information_schema', 'salesforce', 'salesforce_live', 'analytics')
+                and n.nspname !~ '^pg_(temp|toast)' and not a.attisdropped
+        union all select concat_ws(' ', 'extension', extname) from pg_extension
         union all select concat_ws(' ', 'constraint', conrelid::regclass, pg_get_constraintdef(k.oid))
             from pg_constraint k join pg_namespace n on n.oid = k.connamespace where n.nspname in ('sync', 'delivery')
         union all select concat_ws(' ', 'trigger', tgrelid::regclass, tgname) from pg_trigger where not tgisinternal

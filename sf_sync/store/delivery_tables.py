@@ -267,3 +267,28 @@ awaited = Table(
     comment="Targets that a failed delivery has not found; one that is written ends its wait.",
 )
 Index("awaited_delivery", awaited.c.connection, awaited.c.delivery_id)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("audit_id", BigInteger, Identity(always=True), primary_key=True),
+    _moment("at", nullable=False, now=True),
+    Column("who", Text, nullable=False, comment="The name of the key by which it was asked."),
+    Column("role", Text, nullable=False, comment="operator or admin."),
+    Column("action", Text, nullable=False),
+    Column("asked", JSONB, nullable=False, server_default=text("'{}'"), comment="Without personal data."),
+    Column("records", BigInteger, comment="How many records it concerned."),
+    comment="What people asked of the delivery over HTTP: every change, and every look at personal data.",
+)
+Index("audit_at", audit.c.connection, audit.c.at)
+
+pulls = Table(
+    "pulls",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    _moment("read_to", nullable=False, comment="Everything that the source indexed before is stored."),
+    _moment("pulled_at", nullable=False, now=True),
+    comment="How far a source was read for records that it never handed over.",
+)

@@ -28,6 +28,11 @@ def column_name(field: Field) -> str:
     return shorten(name)
 
 
+def cursor_name(cursor: str) -> str:
+    """The column of the field by which an object is read."""
+    return SYSTEM_NAMES.get(cursor) or snake(cursor)
+
+
 def column_names(
     fields: Sequence[Field],
     *,

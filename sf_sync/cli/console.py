@@ -42,6 +42,11 @@ def complain_of(name: str, error: Exception) -> None:
     complain(sentence if sentence.startswith(f"{name}: ") else f"{name}: {sentence}")
 
 
+def say_skipped(name: str, reason: object) -> None:
+    """Say on stderr that an object was left out, and why."""
+    err.print(f"{name}: skipped, {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal; elsewhere nothing. Yields what to call with (rows, expected rows)."""

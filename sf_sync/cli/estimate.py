@@ -13,7 +13,7 @@ import typer
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.cli.asked import DAYS, Days, named_objects
-from sf_sync.cli.console import err, out, table
+from sf_sync.cli.console import out, say_skipped, table
 from sf_sync.cli.looking import looking_session
 from sf_sync.doctor.database import ready_database
 from sf_sync.mirror.coverage import forced_api
@@ -65,9 +65,7 @@ def estimate(
             except ObjectMissing as error:
                 if by_name:
                     raise
-                err.print(
-                    f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False
-                )
+                say_skipped(definition.name, error)
         left = session.usage.allowed - session.usage.used if session.usage else None
     if as_json:
         for found in estimates:

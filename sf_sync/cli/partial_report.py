@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from sf_sync.cli.console import err, out
+from sf_sync.cli.console import out, say_skipped
 from sf_sync.mirror.partial.partial_reading import PartialReport
 
 OUTCOMES = ("refreshed", "unchanged", "missed", "stale", "duplicate", "rejected")
@@ -19,13 +19,7 @@ def say(report: PartialReport, *, as_json: bool) -> None:
         typer.echo(json.dumps(report.to_json()))
         return
     if report.skipped:
-        err.print(
-            f"{report.object}: skipped, {report.skipped}",
-            style="yellow",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        say_skipped(report.object, report.skipped)
         return
     if report.readings:
         _say_numbers(report)

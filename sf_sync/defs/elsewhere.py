@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from sf_sync.defs.initial_status import sensor_status
 from sf_sync.defs.keys import mirror_key
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.history import CompletedRequest, mark_reported, unreported_requests
@@ -18,9 +19,7 @@ def elsewhere_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="syncs_from_elsewhere",
         minimum_interval_seconds=max(settings.follow_seconds, 15),
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if settings.automation
-        else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(settings),
         description="Shows here what `sf-sync sync` and other programs have read.",
     )
     def _elsewhere(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.earlier_runs import in_flight, wait_after_failures
+from sf_sync.defs.initial_status import sensor_status
 from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.changes import Changes, find_changes, note_unchanged
@@ -36,9 +37,7 @@ def changes_sensor(definitions: Sequence[ObjectDefinition], settings: Settings) 
         name="salesforce_changes",
         job_name=FOLLOW,
         minimum_interval_seconds=settings.follow_seconds,
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if settings.automation
-        else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(settings),
         description=(
             "Asks the org which objects have changed since they were read, five objects a call, and starts one run "
             "that reads the changes. Objects that were never read are left alone: materialize their days first."

@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import form_key
 from sf_sync.defs.resources import DeliveryEngine
 from sf_sync.delivery import status, trouble
@@ -60,9 +61,7 @@ def form_checks(settings: Settings) -> dg.Definitions:
         name="hourly_form_checks",
         job=job,
         cron_schedule="10 * * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Looks every hour for forms that are dead or late.",
     )
     return dg.Definitions(asset_checks=[_checks], jobs=[job], schedules=[schedule])

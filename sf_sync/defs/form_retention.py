@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.delivery.retention import purge
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import open_database
@@ -39,9 +40,7 @@ def form_retention(settings: Settings) -> dg.Definitions:
         name="nightly_form_retention",
         job=_job,
         cron_schedule="25 5 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Forgets the contents of old forms.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])

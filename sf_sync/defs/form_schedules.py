@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import PURPOSE, form_key, range_tags
 from sf_sync.defs.resources import DeliveryEngine
 from sf_sync.delivery.touched_days import Span, touched
@@ -35,9 +36,7 @@ def hourly_forms(settings: Settings) -> dg.Definitions:
         name="hourly_forms",
         job=job,
         cron_schedule="40 * * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Materializes the days of which some form has changed since the last run.",
     )
     def _hourly(

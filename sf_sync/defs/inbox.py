@@ -6,6 +6,7 @@ import dagster as dg
 
 from sf_sync.defs.earlier_runs import in_flight, wait_after_failures
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.initial_status import sensor_status
 from sf_sync.defs.keys import PURPOSE
 from sf_sync.defs.resources import RUN_WORKER, DeliveryEngine
 from sf_sync.delivery.due import Due, look
@@ -59,9 +60,7 @@ def _inbox_sensor(job: dg.JobDefinition, settings: Settings) -> dg.SensorDefinit
         name="inbox",
         job=job,
         minimum_interval_seconds=EVERY_S,
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if settings.automation
-        else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(settings),
         description=(
             "Starts a run that delivers when forms are due and no `sf-sync worker` has delivered for a minute. "
             "Rests while the org takes no requests, and longer after each run that failed."

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sf_sync.catalog.definition import ObjectDefinition, find
 from sf_sync.defs.failures import dagster_failures, require_read
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import POOL, mirror_key
 from sf_sync.defs.launchpad import day
 from sf_sync.defs.metadata import window_metadata
@@ -40,9 +41,7 @@ def refreshing(definitions: Sequence[ObjectDefinition], settings: Settings) -> d
         name="nightly_refresh",
         job=_job,
         cron_schedule="15 3 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Reads the fields again that change without a stamp.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])

@@ -4,6 +4,7 @@ import dagster as dg
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.mirror.forgetting.retention import Retention, purge
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
@@ -38,9 +39,7 @@ def retention(catalog: dict[str, ObjectDefinition], settings: Settings) -> dg.De
         name="nightly_retention",
         job=_job,
         cron_schedule="15 5 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Deletes the old record of sf_sync's own work.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])

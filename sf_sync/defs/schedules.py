@@ -8,6 +8,7 @@ import dagster as dg
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.follow import FOLLOW
 from sf_sync.defs.inbox import DELIVER
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import PURPOSE, mirror_key, range_tags
 from sf_sync.settings import Settings
 
@@ -32,7 +33,7 @@ def catch_up(definitions: Sequence[ObjectDefinition], settings: Settings) -> dg.
         name="nightly_catch_up",
         job=job,
         cron_schedule="30 2 * * *",
-        default_status=_status(settings),
+        default_status=schedule_status(settings),
         description=f"Reads the last {CATCH_UP_DAYS} days of every object again.",
     )
     def _nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -58,7 +59,7 @@ def nightly_checks(definitions: Sequence[ObjectDefinition], settings: Settings) 
         name="nightly_checks",
         job=job,
         cron_schedule="0 4 * * *",
-        default_status=_status(settings),
+        default_status=schedule_status(settings),
         description="Counts every mirror table against the org, and looks at all else that its checks say.",
     )
     return dg.Definitions(jobs=[job], schedules=[schedule])
@@ -89,7 +90,7 @@ def purge(settings: Settings) -> dg.Definitions:
         name="nightly_purge",
         job=_job,
         cron_schedule="0 5 * * *",
-        default_status=_status(settings),
+        default_status=schedule_status(settings),
         description="Deletes old runs of the sensors.",
     )
     return dg.Definitions(jobs=[_job], schedules=[schedule])
@@ -109,7 +110,3 @@ def delete_old_runs(instance: dg.DagsterInstance, ended_before: datetime) -> int
 
 def _first(today: date, first_day: date) -> date:
     return max(today - timedelta(days=CATCH_UP_DAYS - 1), first_day)
-
-
-def _status(settings: Settings) -> dg.DefaultScheduleStatus:
-    return dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from sf_sync.defs.failures import dagster_failures
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import MIRROR_PREFIX, POOL
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.engine import Engine
@@ -69,9 +70,7 @@ def api_usage(settings: Settings) -> dg.Definitions:
         name="hourly_api_usage",
         job=job,
         cron_schedule="0 * * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING
-        if settings.automation
-        else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(settings),
         description="Notes the figure every hour; asks the org, by one call, where nobody has lately.",
     )
     return dg.Definitions(assets=[_api_usage], jobs=[job], schedules=[schedule])

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.defs.failures import BUSY_TRIES, BUSY_WAIT_S, dagster_failures
+from sf_sync.defs.initial_status import schedule_status
 from sf_sync.defs.keys import POOL, mirror_key
 from sf_sync.defs.resources import MirrorEngine
 from sf_sync.mirror.comparison.id_comparison import Wanted
@@ -63,9 +64,7 @@ def verification(definitions: Sequence[ObjectDefinition], settings: Settings) ->
             job=_job,
             cron_schedule=cron,
             run_config={"ops": {op.name: {"config": config} for op in ops.values()}},
-            default_status=dg.DefaultScheduleStatus.RUNNING
-            if settings.automation
-            else dg.DefaultScheduleStatus.STOPPED,
+            default_status=schedule_status(settings),
             description=description,
         )
 

@@ -126,6 +126,11 @@ def abandon_other_requests(connection: Connection, scope: Scope, request_id: str
     return [(job_id, version) for job_id, version in jobs if job_id is not None]
 
 
+def abandon_open_requests(connection: Connection, scope: Scope) -> list[tuple[str, str]]:
+    """Close whatever is left open of the scope; returns (job id, API version) of jobs that nobody needs."""
+    return abandon_other_requests(connection, scope, NO_REQUEST)
+
+
 def _scope(scope: Scope) -> dict[str, str]:
     return {
         "connection": scope.connection_name,

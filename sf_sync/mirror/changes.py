@@ -69,7 +69,7 @@ def find_changes(engine: Engine, definitions: Iterable[ObjectDefinition]) -> Cha
     for start in range(0, len(marks), MOST_QUERIES):
         group = marks[start : start + MOST_QUERIES]
         answers = composite.queries(engine.session, [_question(mark) for mark in group])
-        for mark, page in zip(group, answers.pages, strict=True):
+        for mark, page in zip(group, answers, strict=True):
             if isinstance(page, SalesforceError):
                 failed[mark.definition.name] = str(page)
             elif _differs(mark, page):

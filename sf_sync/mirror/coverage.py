@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
+from psycopg.sql import Composable, Literal
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -73,6 +76,12 @@ def covered(connection: Connection, connection_name: str, object_name: str, sour
         [connection_name, object_name, source],
     ).fetchall()
     return [Window(start.astimezone(UTC), end.astimezone(UTC)) for start, end in rows]
+
+
+def multirange(windows: Iterable[Window]) -> Composable:
+    """Windows as a value in a statement."""
+    ranges = Multirange([Range(one.start, one.end) for one in windows])
+    return sql.SQL("{}::tstzmultirange").format(Literal(ranges))
 
 
 def watermark(connection: Connection, connection_name: str, object_name: str, source: str) -> datetime | None:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.catalog.naming import SYSTEM_NAMES, snake
+from sf_sync.catalog.naming import cursor_name
 from sf_sync.mirror import coverage
 from sf_sync.mirror.table import table_name
 from sf_sync.mirror.window import DAY, LATE_ROWS, Window, days_window, without
@@ -117,7 +117,7 @@ def rows_by_day(connection: Connection, definition: ObjectDefinition, window: Wi
         sql.SQL(
             "select ({0} at time zone 'UTC')::date, count(*) from {1} where {0} >= {2} and {0} < {3} group by 1"
         ).format(
-            sql.Identifier(SYSTEM_NAMES.get(definition.cursor) or snake(definition.cursor)),
+            sql.Identifier(cursor_name(definition.cursor)),
             table_name(definition),
             sql.Literal(window.start),
             sql.Literal(window.end),

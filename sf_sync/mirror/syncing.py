@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find, load_catalog
+from sf_sync.catalog.definition import CatalogError, ObjectDefinition, catalog_of, find
 from sf_sync.mirror import asked, coverage, ledger, plan
 from sf_sync.mirror.asked import Purpose
 from sf_sync.mirror.comparison.relations import reread_relations
@@ -22,7 +22,7 @@ from sf_sync.mirror.part_reader import PartReader
 from sf_sync.mirror.reader import NotProved
 from sf_sync.mirror.report import ExtractReport, SyncReport
 from sf_sync.mirror.table import analyze_if_grown, build_indexes, is_empty
-from sf_sync.mirror.window import LATE_ROWS, Window, without
+from sf_sync.mirror.window import Window, credited, without
 from sf_sync.salesforce import bulk
 from sf_sync.salesforce.errors import LocatorExpired, QueryTooLarge, SalesforceError, UnknownField
 from sf_sync.salesforce.org import open_session
@@ -30,6 +30,7 @@ from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
 
 OnProgress = Callable[[int, int | None], None]
+ReadHeld = tuple[list[ExtractReport], tuple[str, ...]]  # with sentences on what has drifted
 
 
 def sync(
@@ -48,7 +49,7 @@ def sync(
     included; `full`. Raises SettingsError, CatalogError, DatabaseError, SalesforceError, OtherOrg.
     """
     settings = settings or Settings.load()
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     definition = find(catalog, name)
     with open_session(settings) as session:
         engine = Engine(session, open_database(settings))
@@ -72,14 +73,25 @@ def sync_window(
     With purpose `follow` each source is read from its watermark, where it has one, to the window's end.
     Raises SalesforceError when a window could not be completed; what was merged stays, nothing is credited.
     """
+
+    def read(held: Held) -> ReadHeld:
+        return _Run(held, window, purpose, run_id, on_progress).sync()
+
+    return sync_held(engine, definition, window, "sync", read)
+
+
+def sync_held(
+    engine: Engine, definition: ObjectDefinition, window: Window, doing: str, read: Callable[[Held], ReadHeld]
+) -> SyncReport:
+    """Hold an object, let `read` fill its table, finish the table, and say what was done or who holds the object."""
     started = time.monotonic()
     calls_before = engine.session.calls
     extracts: list[ExtractReport] = []
     drift: tuple[str, ...] = ()
     skipped = None
     try:
-        with hold(engine, definition, "sync") as held:
-            extracts, drift = _Run(held, window, purpose, run_id, on_progress).sync()
+        with hold(engine, definition, doing) as held:
+            extracts, drift = read(held)
             build_indexes(held.connection, definition)
             analyze_if_grown(held.connection, definition, sum(one.counts.new for one in extracts))
     except Busy as busy:
@@ -107,7 +119,7 @@ def cancel(engine: Engine, definition: ObjectDefinition) -> int:
     ):
         for source in definition.sources:
             scope = Scope(engine.connection_name, "", definition.name, source.sobject)
-            jobs += asked.abandon_other_requests(connection, scope, asked.NO_REQUEST)
+            jobs += asked.abandon_open_requests(connection, scope)
     for job_id, version in jobs:
         bulk.abort(engine.session, job_id, version=version)
     return len(jobs)
@@ -123,14 +135,14 @@ class _Run:
     run_id: str | None
     on_progress: OnProgress
 
-    def sync(self) -> tuple[list[ExtractReport], tuple[str, ...]]:
+    def sync(self) -> ReadHeld:
         try:
             return self._sync_as_described()
         except UnknownField:
             # A field went between describe and query (trap A15); the new describe knows.
             return self._sync_as_described()
 
-    def _sync_as_described(self) -> tuple[list[ExtractReport], tuple[str, ...]]:
+    def _sync_as_described(self) -> ReadHeld:
         shapes, drift = self.held.fit()
         reports: list[ExtractReport] = []
         for shape in shapes:
@@ -152,8 +164,9 @@ class _Run:
                 reports += self._finish_unfinished(reading, request)
             # What an earlier try read is as old as that try; what has changed since is still owed.
             done = [
-                Window(part.start, min(part.end, read_at - LATE_ROWS))
+                complete
                 for part, read_at in ledger.completed_parts(connection, scope, request)
+                if (complete := credited(part, read_at)) is not None
             ]
             engine = self.held.engine
             parts = [

@@ -10,7 +10,7 @@ from psycopg.sql import Composable, Identifier, Literal
 
 from sf_sync.catalog.columns import Shape, SqlType
 from sf_sync.catalog.definition import ObjectDefinition
-from sf_sync.catalog.naming import SYSTEM_NAMES, snake
+from sf_sync.catalog.naming import cursor_name
 
 LOCK_TIMEOUT = "5s"
 MUCH_NEW_ROWS, MUCH_NEW_SHARE = 1_000, 0.1
@@ -50,7 +50,7 @@ def build_indexes(connection: psycopg.Connection[Any], definition: ObjectDefinit
     them. The caller holds the object's lock, and readers go on. One transaction an index, with a short lock time-out.
     """
     present, built = columns_of(connection, definition), _indexed_columns(connection, definition)
-    cursor = SYSTEM_NAMES.get(definition.cursor) or snake(definition.cursor)
+    cursor = cursor_name(definition.cursor)
     for column in dict.fromkeys([*definition.indexes, cursor, "_synced_at"]):
         if column in present and column not in built:
             with connection.transaction():

@@ -24,16 +24,11 @@ class Asked:
     doing: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """One answer for each query, in order: a page, or what the org refused it with."""
+def queries(session: OrgSession, asked: Sequence[Asked]) -> tuple[RestPage | SalesforceError, ...]:
+    """Ask up to five queries at once; one answer for each, in order: a page, or what the org refused it with.
 
-    pages: tuple[RestPage | SalesforceError, ...]
-    server_time: datetime
-
-
-def queries(session: OrgSession, asked: Sequence[Asked]) -> Answers:
-    """Ask up to five queries at once. Raises SalesforceError when the request as a whole fails."""
+    Raises SalesforceError when the request as a whole fails.
+    """
     if len(asked) > MOST_QUERIES:
         raise ValueError(f"a composite request takes {MOST_QUERIES} queries, not {len(asked)}")
     body = {
@@ -53,10 +48,7 @@ def queries(session: OrgSession, asked: Sequence[Asked]) -> Answers:
         found = [parts[f"q{place}"] for place in range(len(asked))]
     except (KeyError, TypeError):
         raise PermanentError("asking several queries: the answer is not a composite response") from None
-    return Answers(
-        tuple(_page(part, one, answer.server_time) for part, one in zip(found, asked, strict=True)),
-        answer.server_time,
-    )
+    return tuple(_page(part, one, answer.server_time) for part, one in zip(found, asked, strict=True))
 
 
 def _page(part: dict[str, object], one: Asked, now: datetime) -> RestPage | SalesforceError:

@@ -44,6 +44,11 @@ def well_formed(text: str) -> bool:
     return len(text) == 15 or checksum(text[:15]) == text[15:].upper()
 
 
+def comparable(text: str) -> str:
+    """An id in 18 characters, whichever of its two forms was given; other text as it is."""
+    return to18(text) if len(text) == 15 and well_formed(text) else text
+
+
 def sequence_of(text: str, prefix: str) -> int | None:
     """The sequence number in an id that `make` could have made for the prefix, else None."""
     if not well_formed(text) or not text.startswith(prefix + POD):

@@ -32,7 +32,7 @@ class OrgLookup:
         ]
         for start in range(0, len(asked), composite.MOST_QUERIES):
             part = asked[start : start + composite.MOST_QUERIES]
-            for one, page in zip(part, composite.queries(self._session, part).pages, strict=True):
+            for one, page in zip(part, composite.queries(self._session, part), strict=True):
                 for record in self._records(page, one.doing):
                     value = wanted.get(str(record[field]).casefold())
                     if value is not None:

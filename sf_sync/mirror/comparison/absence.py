@@ -180,4 +180,4 @@ def _forget(held: Held, shape: Shape) -> list[tuple[str, str]]:
             "delete from {} t using pg_temp.gone g where t.salesforce_id = g.id and t._absent_at is not null"
         ).format(table_name(definition))
     )
-    return asked.abandon_other_requests(connection, scope, asked.NO_REQUEST)
+    return asked.abandon_open_requests(connection, scope)

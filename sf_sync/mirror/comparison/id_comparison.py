@@ -11,8 +11,6 @@ from datetime import datetime
 
 from psycopg import sql
 from psycopg.sql import Composable, Identifier, Literal
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.mirror import coverage
@@ -21,6 +19,7 @@ from sf_sync.mirror.comparison.id_list import IdList, ids_alone, list_ids
 from sf_sync.mirror.comparison.lookup import look_up
 from sf_sync.mirror.comparison.value_comparison import Differing, ValueComparison
 from sf_sync.mirror.comparison.verifications import Finding, Level, Outcome
+from sf_sync.mirror.coverage import multirange
 from sf_sync.mirror.held import Held
 from sf_sync.mirror.table import table_name
 from sf_sync.mirror.window import Window
@@ -190,7 +189,7 @@ class _Comparison:
                 ) judged where kind is not null order by id
                 """
             ).format(
-                covered=_multirange(self.covered),
+                covered=multirange(self.covered),
                 read_at=Literal(self.listed.read_at),
                 same=same,
                 table=table_name(self.held.definition),
@@ -219,11 +218,6 @@ def _covered(held: Held, shape: Shape) -> list[Window]:
 
 def _span(covered: Sequence[Window]) -> Window:
     return Window(covered[0].start, covered[-1].end)
-
-
-def _multirange(windows: Sequence[Window]) -> Composable:
-    ranges = Multirange([Range(one.start, one.end) for one in windows])
-    return sql.SQL("{}::tstzmultirange").format(Literal(ranges))
 
 
 def _note_compared(held: Held, shape: Shape, read_at: datetime) -> None:

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
-from psycopg.sql import Composable, Identifier
+from psycopg.sql import Identifier
 from psycopg.sql import Literal as SqlLiteral
 
 from sf_sync.catalog.columns import Shape
 from sf_sync.catalog.definition import ObjectDefinition
 from sf_sync.mirror import coverage, plan
+from sf_sync.mirror.comparison.absence import of_source
 from sf_sync.mirror.engine import Engine
 from sf_sync.mirror.held import Held, hold
 from sf_sync.mirror.lock import Busy
@@ -70,7 +71,7 @@ def prove_source(held: Held, shape: Shape) -> Proof:
     doing = f"counting {shape.sobject}"
     answers = composite.queries(engine.session, [Asked(q, operation, doing) for q in (later, within, later)])
     pages: list[RestPage] = []
-    for page in answers.pages:
+    for page in answers:
         if isinstance(page, SalesforceError):
             return Proof(shape.sobject, "inconclusive", str(page), interval)
         pages.append(page)
@@ -121,14 +122,10 @@ def rows_without(
     changed: frozenset[str],
 ) -> int:
     """The table's rows of the interval, less those that the org has changed since."""
-    of_source: Composable = sql.SQL("true")
-    if shape.discriminator:
-        column, label = shape.discriminator
-        of_source = sql.SQL("{} = {}").format(Identifier(column), SqlLiteral(label))
     row = connection.execute(
         sql.SQL(
             """
-            select count(*) from {table}
+            select count(*) from {table} t
             where {stamp} >= {start} and {stamp} < {end} and _absent_at is null and {of_source}
                 and not salesforce_id = any({changed})
             """
@@ -137,7 +134,7 @@ def rows_without(
             stamp=Identifier(shape.column(shape.cursor).name),
             start=SqlLiteral(interval.start),
             end=SqlLiteral(interval.end),
-            of_source=of_source,
+            of_source=of_source(shape),
             changed=SqlLiteral(sorted(changed)),
         )
     ).fetchone()

@@ -31,7 +31,6 @@ Catalog = Mapping[str, ObjectDefinition]
 
 MOST_RELATED = 1_000  # more are no longer one person's
 IDS_A_QUERY = 200
-NO_REQUEST = "00000000-0000-0000-0000-000000000000"
 
 
 class ErasureRefused(Exception):
@@ -157,7 +156,7 @@ def erase(
             for definition in holders:
                 for source in definition.sources:
                     scope = Scope(connection_name, "", definition.name, source.sobject)
-                    asked.abandon_other_requests(connection, scope, NO_REQUEST)
+                    asked.abandon_open_requests(connection, scope)
             removed = {place.name: place.remove(connection, found.ids) for place in places}
             counts = {name: rows for name, rows in removed.items() if rows}
             _record(connection, connection_name, catalog, found, counts, asked_by)

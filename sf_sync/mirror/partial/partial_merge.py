@@ -24,10 +24,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.sql import Composable, Identifier, Literal
-from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 
 from sf_sync.catalog.columns import Column, Compound, Shape
+from sf_sync.mirror.coverage import multirange
 from sf_sync.mirror.landing import (
     LOWEST,
     VERDICTS,
@@ -119,7 +118,7 @@ class PartialMerge:
                 stage=STAGE,
                 table=table_name(target.definition),
                 read_at=Literal(target.read_at),
-                covered=_multirange(self.covered),
+                covered=multirange(self.covered),
                 verdicts=VERDICTS,
                 changed=sql.SQL(", ").join(
                     sql.SQL("count(*) filter (where differences[{}])").format(place)
@@ -196,8 +195,3 @@ def _keeps_values(shape: Shape, read: Sequence[Column]) -> Composable:
     deleted = sql.SQL("s.\"IsDeleted\" is not distinct from 'true'")
     own = [column for column in read if column.type != "boolean"]  # a checkbox is never null
     return sql.SQL("({} and {} is null)").format(deleted, first_value(own)) if own else deleted
-
-
-def _multirange(windows: Sequence[Window]) -> Composable:
-    covered = Multirange([Range(window.start, window.end) for window in windows])
-    return sql.SQL("{}::tstzmultirange").format(Literal(covered))

@@ -6,7 +6,6 @@ activities are refused by the org, so the records are read by their ids. Nothing
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,16 +14,15 @@ from psycopg import sql
 from psycopg.sql import Identifier, Literal
 
 from sf_sync.catalog.definition import CatalogError, ObjectDefinition, find
-from sf_sync.catalog.naming import SYSTEM_NAMES, snake
+from sf_sync.catalog.naming import cursor_name
 from sf_sync.mirror import coverage
 from sf_sync.mirror.by_keys import read_by_keys
 from sf_sync.mirror.coverage import NotCovered
 from sf_sync.mirror.engine import Engine
-from sf_sync.mirror.held import Held, hold
-from sf_sync.mirror.lock import Busy
+from sf_sync.mirror.held import Held
 from sf_sync.mirror.report import ExtractReport, SyncReport
-from sf_sync.mirror.syncing import OnProgress
-from sf_sync.mirror.table import analyze_if_grown, build_indexes, columns_of, table_name
+from sf_sync.mirror.syncing import OnProgress, ReadHeld, sync_held
+from sf_sync.mirror.table import columns_of, table_name
 from sf_sync.mirror.window import Window, without
 from sf_sync.salesforce.describe import ObjectDescribe, describe
 from sf_sync.salesforce.errors import ObjectMissing
@@ -59,35 +57,19 @@ def sync_targeted(
         raise CatalogError(
             f"{definition.name}: its catalog file has no `targets`, so nothing says which records are wanted"
         )
-    started, calls_before = time.monotonic(), engine.session.calls
-    extracts: list[ExtractReport] = []
-    drift: tuple[str, ...] = ()
-    skipped = None
-    try:
-        with hold(engine, definition, "targeted sync of") as held:
-            described = [describe(engine.session, source.sobject) for source in definition.sources]
-            columns = _naming_columns(held, catalog, window, now=described[0].server_time)
-            shapes, drift = held.fit()
-            for shape, one in zip(shapes, described, strict=True):
-                ids = _named_ids(held, one.object, columns, window)
-                told = replace(held.reading(shape), on_rows=_telling(on_progress, len(ids)))
-                extracts += read_by_keys(held, told, "Id", ids, run_id=run_id)
-            build_indexes(held.connection, definition)
-            analyze_if_grown(held.connection, definition, sum(one.counts.new for one in extracts))
-    except Busy as busy:
-        skipped = str(busy)
-    usage = engine.session.usage
-    return SyncReport(
-        object=definition.name,
-        table=definition.table,
-        requested=window,
-        extracts=tuple(extracts),
-        api_calls=engine.session.calls - calls_before,
-        seconds=time.monotonic() - started,
-        skipped=skipped,
-        usage=(usage.used, usage.allowed) if usage else None,
-        drift=drift,
-    )
+
+    def read(held: Held) -> ReadHeld:
+        described = [describe(engine.session, source.sobject) for source in definition.sources]
+        columns = _naming_columns(held, catalog, window, now=described[0].server_time)
+        shapes, drift = held.fit()
+        extracts: list[ExtractReport] = []
+        for shape, one in zip(shapes, described, strict=True):
+            ids = _named_ids(held, one.object, columns, window)
+            told = replace(held.reading(shape), on_rows=_telling(on_progress, len(ids)))
+            extracts += read_by_keys(held, told, "Id", ids, run_id=run_id)
+        return extracts, drift
+
+    return sync_held(engine, definition, window, "targeted sync of", read)
 
 
 def _telling(on_progress: OnProgress, expected: int) -> Callable[[int], None]:
@@ -164,7 +146,6 @@ def _named_ids(
         raise CatalogError(f"{held.definition.name}: ids of {described.name} have no prefix to know them by")
     found: set[str] = set()
     for one in columns:
-        cursor = one.object.cursor
         rows = held.connection.execute(
             sql.SQL(
                 """
@@ -176,7 +157,7 @@ def _named_ids(
                 column=Identifier(one.column),
                 table=table_name(one.object),
                 prefix=Literal(described.key_prefix),
-                stamp=Identifier(SYSTEM_NAMES.get(cursor) or snake(cursor)),
+                stamp=Identifier(cursor_name(one.object.cursor)),
                 start=Literal(window.start),
                 end=Literal(window.end),
                 alive=sql.SQL("is_deleted is not true" if one.has_is_deleted else "true"),

@@ -112,9 +112,7 @@ class IngestJobs:
 
     def find(self, job_id: str) -> IngestJob | None:
         """A job by its id, in either length."""
-        return self._jobs.get(
-            job_id if len(job_id) == 18 or not ids.well_formed(job_id) else ids.to18(job_id)
-        )
+        return self._jobs.get(ids.comparable(job_id))
 
     def all(self) -> list[IngestJob]:
         """Every job that is kept."""

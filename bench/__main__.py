@@ -6,7 +6,7 @@ import argparse
 import inspect
 from collections.abc import Callable
 
-from bench import delivery, follow, intake, mapping, memory, mirror, pages, profile, relations
+from bench import delivery, follow, intake, mapping, memory, mirror, pages, profile, relations, visits
 
 BENCHES: dict[str, Callable[..., None]] = {
     "mirror": mirror.main,
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[..., None]] = {
     "mapping": mapping.main,
     "intake": intake.main,
     "delivery": delivery.main,
+    "visits": visits.main,
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,13 +17,12 @@ import requests
 
 from bench import waiting
 from bench.local import Place, local_place
-from sf_sync.delivery.assembly import make_worker
 from sf_sync.delivery.inbox import Inbox
 from sf_sync.delivery.mapping.plan import Operation
-from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.sources import COMMCARE
 from sf_sync.delivery.worker import Worker, drain
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import make_worker
+from sf_sync.pima.folders import load_registry
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION
@@ -61,11 +61,11 @@ def measure(place: Place, rows: int, rounds: int, latency_s: float = LATENCY_S) 
     delivered: list[float] = []
     calls = 0
     with open_session(place.settings, purpose="delivery") as session:
-        worker = make_worker(session, place.database, FOLDERS)
+        worker = make_worker(session, place.database, place.settings)
         for _ in range(rounds):
-            one_by_one, together = forms(place, min(rows, BY_HAND)), forms(place, rows)
+            few, together = forms(place, min(rows, BY_HAND)), forms(place, rows)
             place.control.call("fault", kind="latency", path="/data/", times=10**9, seconds=latency_s)
-            by_hand.append(len(one_by_one) / _one_by_one(session, one_by_one))
+            by_hand.append(len(few) / one_by_one(session, chain.from_iterable(map(_operations, few))))
             before = session.calls
             delivered.append(len(together) / _delivered(worker, place, together))
             calls = session.calls - before
@@ -98,7 +98,7 @@ def forms(place: Place, count: int) -> list[Form]:
 
 def _delivered(worker: Worker, place: Place, documents: Sequence[Form]) -> float:
     """Seconds from the inbox to the org."""
-    name = Registry.load(FOLDERS[COMMCARE.name]).routing_name
+    name = load_registry(COMMCARE.name).routing_name
     with place.database.connect("bench", autocommit=True) as connection:
         Inbox(connection, CONNECTION).store(
             [COMMCARE.read(json.dumps(one).encode(), name) for one in documents]
@@ -111,24 +111,20 @@ def _delivered(worker: Worker, place: Place, documents: Sequence[Form]) -> float
     return taken
 
 
-def _one_by_one(session: OrgSession, documents: Sequence[Form]) -> float:
-    """Seconds with one upsert call for each operation, on one connection."""
+def one_by_one(session: OrgSession, operations: Iterable[Operation]) -> float:
+    """Seconds with one call for each operation, on one connection."""
     http = requests.Session()
     http.trust_env = False
     http.headers["Authorization"] = f"Bearer {session.token.access_token}"
     base = f"{session.token.instance_url}{session.path('/sobjects')}"
     started = time.perf_counter()
-    for document in documents:
-        for one in _operations(document):
-            ((name, value),) = one.key.items()
-            references = {field: dict(reference.key) for field, reference in one.references.items()}
-            answer = http.patch(
-                f"{base}/{one.object}/{name}/{quote(str(value))}",
-                json={**one.fields, **references},
-                timeout=60,
-            )
-            if answer.status_code >= 300:
-                raise SystemExit(f"the org answered {answer.status_code}: {answer.text}")
+    for one in operations:
+        ((name, value),) = one.key.items()
+        record = quote(str(value)) if name == "Id" else f"{name}/{quote(str(value))}"
+        references = {field: dict(reference.key) for field, reference in one.references.items()}
+        answer = http.patch(f"{base}/{one.object}/{record}", json={**one.fields, **references}, timeout=60)
+        if answer.status_code >= 300:
+            raise SystemExit(f"the org answered {answer.status_code}: {answer.text}")
     return time.perf_counter() - started
 
 
@@ -137,4 +133,4 @@ def _operations(document: Form) -> Sequence[Operation]:
     return mapping.plan(document).operations
 
 
-REGISTRY = Registry.load(FOLDERS[COMMCARE.name])
+REGISTRY = load_registry(COMMCARE.name)

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from bench.rounds import Rounds
 from sf_sync.delivery import gathering
-from sf_sync.delivery.mapping.routing import Registry
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 from sf_sync.settings import Settings
 from sf_sync.store import embedded
 from sf_sync.store.database import Database, open_database
@@ -47,8 +46,8 @@ def measure(database: Database, rows: int = ROWS, rounds: int = 5) -> None:
     for turn in range(rounds):
         for name, most in ways.items():
             requests = [_request(f"{name}-{turn}-{number}") for number in range(rows)]
-            with _serving(database, most) as port, taken.timed(name):
-                asyncio.run(_send(port, requests))
+            with serving(database, most) as port, taken.timed(name):
+                asyncio.run(send(port, requests))
     with database.connect("bench") as connection:
         row = connection.execute("select count(*) from delivery.inbox").fetchone()
     if row != (rows * rounds * len(ways),):
@@ -57,13 +56,14 @@ def measure(database: Database, rows: int = ROWS, rounds: int = 5) -> None:
 
 
 @contextmanager
-def _serving(database: Database, most: int) -> Iterator[int]:
+def serving(database: Database, most: int = gathering.MOST) -> Iterator[int]:
+    """A server of its own process that takes forms; yields its port. `most` forms a commit."""
     with listen("127.0.0.1", 0, Keys((KEY,))) as sock:
         server = multiprocessing.get_context("fork").Process(target=_serve, args=(database, most, sock))
         server.start()
         try:
             port = int(sock.getsockname()[1])
-            asyncio.run(_send(port, [b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n"]))
+            asyncio.run(send(port, [b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n"]))
             yield port
         finally:
             server.terminate()
@@ -75,7 +75,7 @@ def _serve(database: Database, most: int, sock: socket.socket) -> None:
     with open(os.devnull, "w") as nowhere:  # what is written is measured, not where it goes
         os.dup2(nowhere.fileno(), 2)
     log_to_stderr(as_json=True)
-    parts = Parts(database, Keys((KEY,)), Registry.load(FOLDERS["commcare"]))
+    parts = Parts(database, Keys((KEY,)), {"commcare": load_registry("commcare")})
     make_server(make_app(parts)).run(sockets=[sock])
 
 
@@ -84,7 +84,11 @@ def _request(record_id: str) -> bytes:
     form = {"@name": "Farmer Registration", "group": answers, "more": {**answers}}
     document = {"id": record_id, "received_on": "2026-03-02T08:00:00.000000Z", "form": form, "rest": ""}
     document["rest"] = "x" * (FORM_BYTES - len(json.dumps(document)))
-    body = json.dumps(document).encode()
+    return request_of(json.dumps(document).encode())
+
+
+def request_of(body: bytes) -> bytes:
+    """The request that hands a form over."""
     head = (
         "POST /process-data-cc HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
         f"x-api-key: {KEY.secret}\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -92,7 +96,8 @@ def _request(record_id: str) -> bytes:
     return head.encode() + body
 
 
-async def _send(port: int, requests: list[bytes]) -> None:
+async def send(port: int, requests: list[bytes]) -> None:
+    """Send requests by some connections; ends the measurement where one isn't taken."""
     left = iter(requests)
 
     async def one() -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from sf_sync.delivery.mapping.routing import Registry
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 
 SAMPLES = Path(__file__).parents[1] / "sf_sync_tests" / "samples" / "commcare"
 SECONDS = 0.5
@@ -16,7 +16,7 @@ SECONDS = 0.5
 
 def main(rounds: int = 5) -> None:
     """Print the median of each form: the sample's plan is made over and over, without schema and network."""
-    measure(Registry.load(FOLDERS["commcare"]), rounds)
+    measure(load_registry("commcare"), rounds)
 
 
 def measure(registry: Registry, rounds: int, seconds: float = SECONDS) -> None:

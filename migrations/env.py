@@ -2,9 +2,10 @@
 
 from alembic import context
 
+from sf_sync.pima import tables as pima_tables
 from sf_sync.store import delivery_tables, tables
 
-OURS = ("sync", "delivery")
+OURS = ("sync", "delivery", "pima")
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -12,9 +13,10 @@ if connection is None:
 
 context.configure(
     connection=connection,
-    target_metadata=[tables.metadata, delivery_tables.metadata],
+    target_metadata=[tables.metadata, delivery_tables.metadata, pima_tables.metadata],
     version_table_schema="sync",
     include_schemas=True,
+    include_object=pima_tables.is_compared,
     include_name=lambda name, type_, parents: name in OURS if type_ == "schema" else True,
 )
 with context.begin_transaction():

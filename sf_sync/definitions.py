@@ -6,7 +6,7 @@ import warnings
 
 import dagster as dg
 
-from sf_sync.catalog.definition import chosen, load_catalog
+from sf_sync.catalog.definition import catalog_of, chosen
 from sf_sync.defs.automation import automation_sensor
 from sf_sync.defs.checks import mirror_checks
 from sf_sync.defs.dbt import dbt_models, dbt_resource
@@ -19,6 +19,7 @@ from sf_sync.defs.forms import forms
 from sf_sync.defs.inbox import inbox
 from sf_sync.defs.mirror import mirror_asset
 from sf_sync.defs.partial_reads import column_backfill, refreshing, targeted_sync
+from sf_sync.defs.pulling import pulling
 from sf_sync.defs.redelivery import redelivering
 from sf_sync.defs.resources import DeliveryEngine, MirrorEngine
 from sf_sync.defs.retention import retention
@@ -32,11 +33,14 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 def gather(settings: Settings) -> dg.Definitions:
     """All definitions for these settings. Raises CatalogError or DbtError."""
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     objects = list(chosen(catalog, settings.object_names).values())
     return dg.Definitions.merge(
         dg.Definitions(
-            assets=[*(mirror_asset(one, settings.first_day, catalog) for one in objects), dbt_models()],
+            assets=[
+                *(mirror_asset(one, settings.first_day, catalog) for one in objects),
+                dbt_models(pima=settings.pima),
+            ],
             asset_checks=[mirror_checks(one, catalog, settings.first_day) for one in objects],
             sensors=[elsewhere_sensor(settings), automation_sensor(settings)],
             resources={"mirror": MirrorEngine(), "delivery": DeliveryEngine(), "dbt_cli": dbt_resource()},
@@ -57,6 +61,7 @@ def gather(settings: Settings) -> dg.Definitions:
         inbox(settings),
         redelivering(),
         form_retention(settings),
+        pulling(settings),
     )
 
 

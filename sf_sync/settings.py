@@ -54,13 +54,24 @@ class Settings(BaseSettings):
     api_version: str = Field("62.0", validation_alias="SF_API_VERSION")
     ca_bundle: Path | None = Field(None, validation_alias="SF_CA_BUNDLE")
 
+    commcare_url: str = Field("https://www.commcarehq.org", validation_alias="CC_BASE_URL")
+    commcare_domain: str | None = Field(None, validation_alias="CC_DOMAIN")
+    commcare_username: str | None = Field(None, validation_alias="CC_USERNAME")
+    commcare_api_key: SecretStr | None = Field(None, validation_alias="CC_API_KEY")
+    commcare_at_once: int = Field(5, ge=1, le=30, validation_alias="CC_AT_ONCE")
+
     intake_keys: SecretStr | None = Field(None, validation_alias="SF_SYNC_INTAKE_KEYS")
     intake_keys_file: Path | None = Field(None, validation_alias="SF_SYNC_INTAKE_KEYS_FILE")
+    operator_keys: SecretStr | None = Field(None, validation_alias="SF_SYNC_OPERATOR_KEYS")
+    operator_keys_file: Path | None = Field(None, validation_alias="SF_SYNC_OPERATOR_KEYS_FILE")
+    admin_keys: SecretStr | None = Field(None, validation_alias="SF_SYNC_ADMIN_KEYS")
+    admin_keys_file: Path | None = Field(None, validation_alias="SF_SYNC_ADMIN_KEYS_FILE")
 
     state_dir: Path = Field(Path(".state"), validation_alias="SF_SYNC_STATE_DIR")
     first_day: date | None = Field(None, validation_alias="SF_SYNC_FIRST_DAY")
     objects: str | None = Field(None, validation_alias="SF_SYNC_OBJECTS")
     catalog: Path | None = Field(None, validation_alias="SF_SYNC_CATALOG")
+    pima: bool = Field(False, validation_alias="SF_SYNC_PIMA")
     automation: bool = Field(False, validation_alias="SF_SYNC_AUTOMATION")
     follow_seconds: int = Field(300, ge=5, le=86_400, validation_alias="SF_SYNC_FOLLOW_SECONDS")
     # Longer than the org keeps a job's results, so that nothing that could be gone on with is ever too old.
@@ -82,14 +93,12 @@ class Settings(BaseSettings):
     def _instance_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
-            raise ValueError("expected the org's address, such as https://example.my.salesforce.com")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError(
-                "http:// would send the token in clear; use https:// (http is for loopback only)"
-            )
-        return f"{parts.scheme}://{parts.netloc}"
+        return _address(value, "the org's address, such as https://example.my.salesforce.com")
+
+    @field_validator("commcare_url")
+    @classmethod
+    def _commcare_url(cls, value: str) -> str:
+        return _address(value, "CommCare's address, such as https://www.commcarehq.org")
 
     @field_validator("state_dir")
     @classmethod
@@ -144,6 +153,35 @@ class Settings(BaseSettings):
                 "set them in the environment or in .env, or run `make demo` to use a local org"
             )
         return self.instance_url
+
+    def require_commcare(self) -> tuple[str, str, str]:
+        """Project space, user name and API key of CommCare. Raises SettingsError naming what isn't set."""
+        missing = self.missing_for_commcare
+        if missing or not (self.commcare_domain and self.commcare_username and self.commcare_api_key):
+            raise SettingsError(
+                f"not set: {', '.join(missing)} (needed to reach CommCare); set them in the environment or in .env"
+            )
+        return self.commcare_domain, self.commcare_username, self.commcare_api_key.get_secret_value()
+
+    @property
+    def missing_for_commcare(self) -> tuple[str, ...]:
+        """The settings that reaching CommCare still needs."""
+        given = {
+            "CC_DOMAIN": self.commcare_domain,
+            "CC_USERNAME": self.commcare_username,
+            "CC_API_KEY": self.commcare_api_key,
+        }
+        return tuple(name for name, value in given.items() if not value)
+
+
+def _address(value: str, expected: str) -> str:
+    """Scheme and host of an address that a secret may be sent to. Raises ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+        raise ValueError(f"expected {expected}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("http:// would send the secret in clear; use https:// (http is for loopback only)")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(host: str) -> bool:

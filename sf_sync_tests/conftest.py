@@ -30,7 +30,7 @@ QUICK = Retries(attempts=4, first_wait_s=0.01, longest_wait_s=0.05)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A developer's own .env and variables must not reach a test."""
     for name in list(os.environ):
-        if name.startswith(("SF_", "DATABASE_URL", "DAGSTER_", "PG_BINDIR")):
+        if name.startswith(("SF_", "CC_", "DATABASE_URL", "DAGSTER_", "PG_BINDIR")):
             monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     monkeypatch.setenv("SF_SYNC_STATE_DIR", str(tmp_path / "state"))

@@ -11,6 +11,7 @@ from psycopg.sql import Identifier
 from sf_sync.store.urls import DatabaseUrl
 
 FILLED = ("salesforce", "salesforce_live", "analytics")  # tables and views that syncs and dbt make
+OURS = ("sync", "delivery", "pima")  # tables that stay and are emptied
 
 # Schemas with their rights, settings of the database, its version, and all that our own schemas hold.
 SHAPE = """
@@ -21,14 +22,15 @@ SHAPE = """
         union all select concat_ws(' ', 'default', defaclacl::text) from pg_default_acl
         union all select concat_ws(' ', 'version', version_num) from sync.alembic_version
         union all select concat_ws(' ', 'function', p.oid::regprocedure, md5(p.prosrc)) from pg_proc p
-            join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('sync', 'delivery')
+            join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('sync', 'delivery', 'pima', 'geo')
         union all select concat_ws(' ', 'column', a.attrelid::regclass, a.attname, a.atttypid::regtype, c.relacl::text)
             from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
             where n.nspname not in ('pg_catalog', 'information_schema', 'salesforce', 'salesforce_live', 'analytics')
                 and n.nspname !~ '^pg_(temp|toast)' and not a.attisdropped
         union all select concat_ws(' ', 'extension', extname) from pg_extension
         union all select concat_ws(' ', 'constraint', conrelid::regclass, pg_get_constraintdef(k.oid))
-            from pg_constraint k join pg_namespace n on n.oid = k.connamespace where n.nspname in ('sync', 'delivery')
+            from pg_constraint k join pg_namespace n on n.oid = k.connamespace
+            where n.nspname in ('sync', 'delivery', 'pima')
         union all select concat_ws(' ', 'trigger', tgrelid::regclass, tgname) from pg_trigger where not tgisinternal
     ) lines (line)
 """
@@ -81,7 +83,8 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]]) -> None:
 def _delete_rows(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     ours = connection.execute(
         "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-        "where n.nspname in ('sync', 'delivery') and c.relkind = 'r' and c.relname <> 'alembic_version'"
+        "where n.nspname = any(%s) and c.relkind = 'r' and c.relname <> 'alembic_version'",
+        [list(OURS)],
     ).fetchall()
     tables = sql.SQL(", ").join(Identifier(str(schema), str(name)) for schema, name in ours)
     connection.execute(sql.SQL("truncate {} restart identity cascade").format(tables))

@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from sf_sync.settings import Settings
+
 BUILT_IN = Path(__file__).parent / "objects"
+PIMA = BUILT_IN / "pima"  # custom objects that few orgs have: SF_SYNC_PIMA turns them on
 
 ApiName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,79}$")]
 SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
@@ -86,16 +89,21 @@ class ObjectDefinition(_Part):
     reread_with: tuple[Reread, ...] = ()
 
 
-def load_catalog(extra: Path | None = None) -> dict[str, ObjectDefinition]:
+def catalog_of(settings: Settings) -> dict[str, ObjectDefinition]:
+    """All objects that the settings ask for, before SF_SYNC_OBJECTS narrows them. Raises CatalogError."""
+    return load_catalog(settings.catalog, pima=settings.pima)
+
+
+def load_catalog(extra: Path | None = None, *, pima: bool = False) -> dict[str, ObjectDefinition]:
     """All objects by name: the built-in ones, then those in the folder `extra`, which may replace built-in ones.
 
-    Raises CatalogError.
+    PIMA's objects are among the built-in ones where they are asked for. Raises CatalogError.
     """
     if extra is not None and not extra.is_dir():
         raise CatalogError(f"SF_SYNC_CATALOG={extra} is not a folder")
     found = {
         path.stem: read_definition(path)
-        for folder in (BUILT_IN, extra)
+        for folder in (BUILT_IN, PIMA if pima else None, extra)
         if folder is not None
         for path in sorted(folder.glob("*.yaml"))
     }
@@ -125,6 +133,10 @@ def find(catalog: dict[str, ObjectDefinition], name: str) -> ObjectDefinition:
     try:
         return catalog[name]
     except KeyError:
+        if (PIMA / f"{name}.yaml").exists():
+            raise CatalogError(
+                f"object {name!r} is one of PIMA's, which are off; set SF_SYNC_PIMA=true"
+            ) from None
         raise CatalogError(
             f"no object {name!r} in the catalog; there are: {', '.join(sorted(catalog))}"
         ) from None

@@ -30,6 +30,7 @@ from sf_sync.cli import (
     worker,
 )
 from sf_sync.cli.console import FAILED, INTERRUPTED, complain, out
+from sf_sync.commcare.errors import CommCareError
 from sf_sync.dbt import DbtError
 from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
@@ -42,6 +43,7 @@ from sf_sync.store.embedded import EmbeddedServerError
 EXPECTED = (
     SettingsError,
     CatalogError,
+    CommCareError,
     DatabaseError,
     DbtError,
     EmbeddedServerError,

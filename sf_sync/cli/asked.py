@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import typer
 
-from sf_sync.catalog.definition import ObjectDefinition, chosen, find, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition, catalog_of, chosen, find
 from sf_sync.mirror.by_keys import BEGINNING
 from sf_sync.mirror.days import requested_window
 from sf_sync.mirror.window import Window
@@ -58,7 +58,7 @@ class Days:
 
 def named_objects(settings: Settings, objects: list[str] | None) -> tuple[list[ObjectDefinition], bool]:
     """The objects of the arguments, else of SF_SYNC_OBJECTS, else all; and whether they were named at all."""
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     names = tuple(objects) if objects else settings.object_names
     if names:
         return [find(catalog, name) for name in names], True

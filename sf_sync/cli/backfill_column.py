@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import find, load_catalog
+from sf_sync.catalog.definition import catalog_of, find
 from sf_sync.cli.asked import DAYS, Days
 from sf_sync.cli.console import FAILED, progress_bar
 from sf_sync.cli.partial_report import say
@@ -35,7 +35,7 @@ def backfill_column(
     if first is not None or last is not None:
         days = Days.of(full=False, days=None, first=first, last=last)
     settings = Settings.load()
-    definition = find(load_catalog(settings.catalog), object_name)
+    definition = find(catalog_of(settings), object_name)
     with open_session(settings) as session:
         engine = Engine(session, open_database(settings))
         window = days.window(session, definition) if days else None

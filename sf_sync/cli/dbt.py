@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sf_sync import dbt
-from sf_sync.catalog.definition import load_catalog
+from sf_sync.catalog.definition import catalog_of
 from sf_sync.cli.console import FAILED, complain, out
 from sf_sync.dbt import generate as generating
 from sf_sync.dbt import project
@@ -47,7 +47,7 @@ def generate(
         )
     if from_database:
         settings = Settings.load()
-        if generating.take_from_database(open_database(settings), load_catalog(settings.catalog)):
+        if generating.take_from_database(open_database(settings), catalog_of(settings)):
             out.print(f"dbt_project/{ORG_COLUMNS} is written", highlight=False)
     paths = generating.differing() if check else generating.generate()
     for path in paths:
@@ -76,5 +76,7 @@ def build(
         arguments.append("--full-refresh")
     if select:
         arguments += ["--select", *select]
+    elif not settings.pima:
+        arguments += ["--exclude", dbt.OF_PIMA]
     # The same place every time: dbt keeps there what it has parsed for this database.
     dbt.run_dbt(arguments, open_database(settings).url, private_folder(settings.state_dir, "dbt", "cli"))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import load_catalog
+from sf_sync.catalog.definition import catalog_of
 from sf_sync.cli.console import out, table
 from sf_sync.cli.looking import looking_session
 from sf_sync.delivery.erasable import delivery_places
@@ -42,7 +42,7 @@ def erase(
     Delete the record in the org first: otherwise the next reading would bring it back, and nothing is erased.
     """
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     record_id = record_id_of(record)
     database = open_database(settings)
     with database.connect("look for what to erase", autocommit=True) as connection:

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 import typer
 
+from sf_sync.cli import form_import, form_pull
 from sf_sync.cli.asked import DAYS
 from sf_sync.cli.console import FAILED, complain, out, table
 from sf_sync.cli.form_report import say_plan, say_record
@@ -20,16 +21,17 @@ from sf_sync.delivery.inbox import Inbox
 from sf_sync.delivery.mapping.code_lists import load_constants, load_lists
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.loading import load_mapping
-from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.selection import Selection
 from sf_sync.delivery.sources import COMMCARE
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
+from sf_sync.pima.surveys import FUNCTIONS
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import open_database
 
 app = typer.Typer(
     no_args_is_help=True, help="Records that arrived, what became of them, delivering them again."
 )
+app.command("pull")(form_pull.pull)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="Only these statuses.")]
@@ -46,13 +48,16 @@ def load(
     files: Annotated[list[Path], typer.Argument(help="Bodies as a source sends them, one a file.")],
 ) -> None:
     """Put files into the inbox, as if CommCare had sent them. Each gets its receipt."""
-    registry = Registry.load(FOLDERS[COMMCARE.name])
+    registry = load_registry(COMMCARE.name)
     records = [COMMCARE.read(_bytes(path), registry.routing_name) for path in files]
     with open_database(Settings.load()).connect("forms load", autocommit=True) as connection:
         receipts = Inbox(connection, CONNECTION).store(records)
     for path, receipt in zip(files, receipts, strict=True):
         note = "arrived before" if receipt.duplicate else receipt.reason or "stored"
         out.print(f"{receipt.receipt_id}  {path.name}: {note}", highlight=False, soft_wrap=True)
+
+
+app.command("import")(form_import.import_file)
 
 
 @app.command("status")
@@ -155,6 +160,26 @@ def redeliver(
 
 
 @app.command()
+def hold(
+    receipts: Annotated[
+        list[UUID] | None, typer.Argument(help="Receipts; none: what the options select.")
+    ] = None,
+    statuses: Statuses = None,
+    mapping: MappingName = None,
+    code: Code = None,
+    first: First = None,
+    last: Last = None,
+) -> None:
+    """Put records aside that are not delivered yet. `sf-sync forms redeliver` lets them go on."""
+    selection = _selection(tuple(receipts or ()), statuses, mapping, code, first, last)
+    if selection.is_everything:
+        raise typer.BadParameter("say which: receipts, --status, --mapping, --code, --from or --to")
+    with open_database(Settings.load()).connect("forms hold", autocommit=True) as connection:
+        number = redelivery.hold(connection, CONNECTION, selection)
+    out.print(f"{number:,} put aside", highlight=False)
+
+
+@app.command()
 def check(
     mapping: Annotated[Path, typer.Argument(help="A mapping's YAML file, in its folder `mappings`.")],
     sample: Annotated[Path | None, typer.Option("--sample", help="A record, to see its plan.")] = None,
@@ -162,7 +187,8 @@ def check(
 ) -> None:
     """Check a mapping, and print the plan that it makes of a record. Asks no org; field types are not checked."""
     folder = mapping.resolve().parent.parent
-    loaded = load_mapping(mapping, load_lists(folder / "lists"), load_constants(folder / "constants.yaml"))
+    lists, constants = load_lists(folder / "lists"), load_constants(folder / "constants.yaml")
+    loaded = load_mapping(mapping, lists, constants, functions=FUNCTIONS)
     if sample is None:
         out.print(f"{mapping}: {len(loaded.program.steps)} steps, nothing wrong", highlight=False)
         return

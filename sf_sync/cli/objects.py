@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import BUILT_IN, CatalogError, load_catalog, read_definition
+from sf_sync.catalog.definition import BUILT_IN, PIMA, CatalogError, catalog_of, load_catalog, read_definition
 from sf_sync.catalog.drafting import draft
 from sf_sync.cli.console import FAILED, complain, out, table
 from sf_sync.cli.looking import looking_session
@@ -25,7 +25,7 @@ def objects(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     with open_database(settings).connect("list objects") as connection:
         states = object_states(connection, CONNECTION, catalog.values())
     rows = table("object", "from", "table", "rows", "covered from", "covered until", "last read", "state")
@@ -58,7 +58,7 @@ def add(
         )
     with looking_session(settings) as session:
         drafted = draft(describe(session, sobject).object, name)
-    known = load_catalog(settings.catalog if settings.catalog.is_dir() else None)
+    known = load_catalog(settings.catalog if settings.catalog.is_dir() else None, pima=True)
     path = settings.catalog / f"{drafted.name}.yaml"
     if drafted.name in known or path.exists():
         raise CatalogError(f"the catalog has an object {drafted.name!r} already; choose another with --name")
@@ -76,7 +76,9 @@ def check(
 ) -> None:
     """Judge catalog files, each complaint with file and line."""
     extra = Settings.load().catalog
-    paths = files or [p for folder in (BUILT_IN, extra) if folder for p in sorted(folder.glob("*.yaml"))]
+    paths = files or [
+        p for folder in (BUILT_IN, PIMA, extra) if folder for p in sorted(folder.glob("*.yaml"))
+    ]
     wrong = 0
     for path in paths:
         try:
@@ -86,5 +88,5 @@ def check(
             complain(str(error))
     if wrong:
         raise typer.Exit(FAILED)
-    load_catalog(extra)
+    load_catalog(extra, pima=True)
     out.print(f"{len(paths)} catalog files are right", highlight=False)

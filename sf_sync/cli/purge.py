@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import load_catalog
+from sf_sync.catalog.definition import catalog_of
 from sf_sync.cli.console import out
 from sf_sync.mirror.forgetting.retention import Retention
 from sf_sync.mirror.forgetting.retention import purge as delete_old
@@ -26,9 +26,7 @@ def purge(
     """
     settings = Settings.load()
     with open_database(settings).connect("purge", autocommit=True) as connection:
-        found = delete_old(
-            connection, Retention.of(settings), load_catalog(settings.catalog).values(), dry_run=dry_run
-        )
+        found = delete_old(connection, Retention.of(settings), catalog_of(settings).values(), dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps({one.what: one.rows for one in found}))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sf_sync.catalog.definition import ObjectDefinition, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition, catalog_of
 from sf_sync.cli.console import complain, err
 from sf_sync.mirror.comparison.relations import reread_relations
 from sf_sync.mirror.engine import Engine
@@ -14,7 +14,7 @@ from sf_sync.settings import Settings
 
 def reread_after_sync(engine: Engine, synced: Iterable[ObjectDefinition], settings: Settings) -> bool:
     """Read the relations of what was synced again, and say what that did; whether all went well."""
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     try:
         for definition in synced:
             for read in reread_relations(engine, definition, catalog.values()):

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from sf_sync.catalog.columns import Shape, shape
-from sf_sync.catalog.definition import ObjectDefinition, Source, chosen, find, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition, Source, catalog_of, chosen, find
 from sf_sync.catalog.schema_docs import object_page
-from sf_sync.cli.console import FAILED, err, out, table
+from sf_sync.cli.console import FAILED, out, say_skipped, table
 from sf_sync.cli.looking import looking_session
 from sf_sync.mirror.fields import models as mirror_models
 from sf_sync.mirror.fields.schema_diff import differences
@@ -41,7 +41,7 @@ def docs(
 ) -> None:
     """Describe objects as Markdown: every field with its type, its column, its values."""
     settings = Settings.load()
-    catalog = chosen(load_catalog(settings.catalog), settings.object_names)
+    catalog = chosen(catalog_of(settings), settings.object_names)
     with looking_session(settings) as session:
         for sobject, page in _pages(session, catalog, objects):
             if folder is None:
@@ -57,7 +57,7 @@ def docs(
 def diff(objects: Objects = None, as_json: Json = False) -> None:
     """Hold the org's fields against the tables' columns. Exit code 1 when they have drifted apart."""
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     names = tuple(objects) if objects else settings.object_names
     definitions = [find(catalog, name) for name in names] if names else list(catalog.values())
     found = []
@@ -68,9 +68,7 @@ def diff(objects: Objects = None, as_json: Json = False) -> None:
             except ObjectMissing as error:
                 if names is not None:
                     raise
-                err.print(
-                    f"{definition.name}: skipped, {error}", style="yellow", markup=False, highlight=False
-                )
+                say_skipped(definition.name, error)
     for one in found:
         line = json.dumps(one.to_json()) if as_json else f"{one.table}: {one.says}"
         typer.echo(line)
@@ -88,7 +86,7 @@ def models(
 ) -> None:
     """Write SQLAlchemy models of the mirror tables as they are in the database."""
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog)
+    catalog = catalog_of(settings)
     with open_database(settings).connect("schema models") as connection:
         text = mirror_models.models(connection, catalog.values())
     if file is None:
@@ -106,7 +104,7 @@ def history(
     """When fields came, went and changed their type, as seen before every sync."""
     settings = Settings.load()
     if object_name is not None:
-        find(load_catalog(settings.catalog), object_name)
+        find(catalog_of(settings), object_name)
     with open_database(settings).connect("schema history") as connection:
         changes = field_history(connection, CONNECTION, object_name)
     if as_json:
@@ -139,7 +137,7 @@ def _pages(
         except ObjectMissing as error:
             if names:
                 raise
-            err.print(f"{sobject}: skipped, {error}", style="yellow", markup=False, highlight=False)
+            say_skipped(sobject, error)
             continue
         known: tuple[ObjectDefinition, Source] | None = mirrored.get(described.name)
         one: Shape | None = shape(*known, described) if known else None

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Annotated
 
 import psycopg
@@ -16,17 +17,16 @@ import typer
 import uvicorn
 
 from sf_sync.cli.console import FAILED, out
-from sf_sync.delivery.assembly import open_worker
 from sf_sync.delivery.mapping.errors import MappingError
-from sf_sync.delivery.mapping.routing import Registry
-from sf_sync.delivery.sources import COMMCARE
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import open_worker
+from sf_sync.pima.folders import FOLDERS, load_registry
 from sf_sync.salesforce.errors import SalesforceError
 from sf_sync.settings import Settings, SettingsError
 from sf_sync.store.database import DatabaseError, open_database
 from sf_sync.web.app import Parts, make_app
 from sf_sync.web.keys import Keys
 from sf_sync.web.logs import log_to_stderr
+from sf_sync.web.people import NOBODY, People
 from sf_sync.web.server import address_of, listen, make_server
 
 AGAIN_S = 30.0
@@ -44,12 +44,17 @@ def serve(
     # A supervisor's way to say Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings.load()
-    keys = Keys.of(settings)
+    keys, people = Keys.of(settings), People.of(settings)
     failed: list[Exception] = []
     with listen(host, port, keys) as sock, suppress(KeyboardInterrupt):
-        parts = Parts(open_database(settings), keys, Registry.load(FOLDERS[COMMCARE.name]))
+        registries = {source: load_registry(source) for source in FOLDERS}
+        # Who waits for a delivery is served by the worker of this process, or by one that is opened when first asked.
+        opener = None if with_worker else partial(open_worker, settings)
+        parts = Parts(open_database(settings), keys, registries, people, opener)
         server = make_server(make_app(parts))
         log_to_stderr(as_json=log_json or not sys.stderr.isatty())
+        if not people.may_operate:
+            log.warning(NOBODY)
         who = f"senders: {', '.join(key.name for key in keys)}" if keys else "no keys: this machine only"
         out.print(f"intake at {address_of(sock)} ({who}); Ctrl-C ends it", highlight=False, soft_wrap=True)
         with _worker(settings, server, failed) if with_worker else nullcontext():
@@ -85,7 +90,7 @@ def _worker(settings: Settings, server: uvicorn.Server, failed: list[Exception])
 
 def _deliver(settings: Settings, stop: threading.Event) -> None:
     try:
-        with open_worker(settings, FOLDERS) as worker:
+        with open_worker(settings) as worker:
             worker.run(stop)
     except (DatabaseError, psycopg.OperationalError, SalesforceError) as error:
         log.warning("the worker begins again", error=type(error).__name__, after_s=AGAIN_S)

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from sf_sync.catalog.definition import ObjectDefinition, load_catalog
+from sf_sync.catalog.definition import ObjectDefinition, catalog_of
 from sf_sync.cli.asked import DAYS, Days, named_objects
-from sf_sync.cli.console import FAILED, complain_of, err, out, progress_bar
+from sf_sync.cli.console import FAILED, complain_of, out, progress_bar, say_skipped
 from sf_sync.cli.looking import looking_session
 from sf_sync.cli.relations import reread_after_sync
 from sf_sync.mirror.engine import PAGE_ROWS, Engine
@@ -73,7 +73,7 @@ def sync(
         definitions = [definition for definition in definitions if definition.targets]
     if api is not None:
         definitions = [definition.model_copy(update={"api": api}) for definition in definitions]
-    asked = Asked(asked_days, as_json, by_name, load_catalog(settings.catalog) if targeted else None)
+    asked = Asked(asked_days, as_json, by_name, catalog_of(settings) if targeted else None)
     if dry_run:
         with looking_session(settings) as session:
             for definition in definitions:
@@ -102,13 +102,7 @@ def _sync_one(engine: Engine, definition: ObjectDefinition, asked: Asked) -> boo
     except ObjectMissing as error:
         if asked.by_name:
             return _failed(definition, error, asked)
-        err.print(
-            f"{definition.name}: skipped, {error}",
-            style="yellow",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        say_skipped(definition.name, error)
         return True
     except SalesforceError as error:
         return _failed(definition, error, asked)
@@ -128,13 +122,7 @@ def _failed(definition: ObjectDefinition, error: SalesforceError, asked: Asked) 
 
 def _say(report: SyncReport) -> None:
     if report.skipped:
-        err.print(
-            f"{report.object}: skipped, {report.skipped}",
-            style="yellow",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        say_skipped(report.object, report.skipped)
         return
     counts = report.counts
     parts = [f"{getattr(counts, name):,} {name}" for name in OUTCOMES if getattr(counts, name)]

@@ -13,9 +13,8 @@ from typing import Annotated
 import typer
 
 from sf_sync.cli.console import FAILED, complain, err, out
-from sf_sync.delivery.assembly import open_worker
 from sf_sync.delivery.worker import drain
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import open_worker
 from sf_sync.settings import Settings
 
 
@@ -24,7 +23,7 @@ def worker(
     as_json: Annotated[bool, typer.Option("--json", help="With --once: one JSON object of counts.")] = False,
 ) -> None:
     """Deliver records to Salesforce until Ctrl-C, which finishes the batch in hand. Several may run at once."""
-    with _stopping() as stop, open_worker(Settings.load(), FOLDERS) as opened:
+    with _stopping() as stop, open_worker(Settings.load()) as opened:
         if not once:
             out.print(f"worker {opened.name} delivers; Ctrl-C ends it", highlight=False)
             opened.run(stop)

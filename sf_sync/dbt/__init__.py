@@ -2,6 +2,7 @@
 
 from sf_sync.dbt.project import (
     MANIFEST,
+    OF_PIMA,
     PROJECT,
     TARGET,
     DbtError,
@@ -14,6 +15,7 @@ from sf_sync.dbt.project import (
 
 __all__ = [
     "MANIFEST",
+    "OF_PIMA",
     "PROJECT",
     "TARGET",
     "DbtError",

@@ -63,5 +63,5 @@ def _wanted(folder: Path) -> dict[Path, str]:
 
 def _standard() -> dict[str, StagingModel]:
     """The models of the built-in objects: a catalog of the user's own doesn't change them."""
-    models = ((name, standard_model(definition)) for name, definition in load_catalog().items())
+    models = ((name, standard_model(definition)) for name, definition in load_catalog(pima=True).items())
     return {name: model for name, model in models if model is not None}

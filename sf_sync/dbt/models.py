@@ -31,6 +31,7 @@ class StagingModel:
     description: str
     columns: tuple[StagingColumn, ...]
     references: tuple[Reference, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

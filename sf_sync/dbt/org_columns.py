@@ -89,7 +89,10 @@ def with_org_columns(model: StagingModel | None, name: str, found: OrgObject | N
         key = StagingColumn("salesforce_id", ID, "The record's id, 18 characters.")
         return StagingModel(name, found.table, found.description, (key, *columns, *OWN))
     own = len(OWN)
-    return replace(model, columns=(*model.columns[:-own], *columns, *model.columns[-own:]))
+    # The org has the object, so its model is built like any other, whatever its name means elsewhere.
+    return replace(
+        model, table=found.table, columns=(*model.columns[:-own], *columns, *model.columns[-own:]), tags=()
+    )
 
 
 def _columns(

@@ -16,6 +16,9 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 TARGET = PROJECT / "target"
 MANIFEST = TARGET / "manifest.json"
 
+PIMA_TAG = "pima"  # on models that only an org with PIMA needs
+OF_PIMA = f"tag:{PIMA_TAG}"
+
 # What `dbt parse` leaves behind that later commands use.
 PARSED = ("partial_parse.msgpack", "manifest.json")
 

@@ -55,6 +55,7 @@ def _documentation(model: StagingModel, tables: set[str]) -> dict[str, Any]:
     return {
         "name": model.name,
         "description": f"{model.description} Living records only: deleted ones are in `salesforce.{model.table}`.",
+        **({"config": {"tags": list(model.tags)}} if model.tags else {}),
         "columns": [_column(model, column, references.get(column.name), tables) for column in model.columns],
     }
 

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from sf_sync.catalog.columns import shape
 from sf_sync.catalog.definition import ObjectDefinition, Source
 from sf_sync.dbt.models import ID, OWN, StagingColumn, StagingModel
+from sf_sync.dbt.project import PIMA_TAG
 from sf_sync.salesforce.describe import Field, ObjectDescribe
 
 FOLDER = Path(__file__).parent / "standard"
+PIMA_FOLDER = FOLDER / "pima"
 
 
 class _Part(BaseModel):
@@ -53,10 +55,16 @@ AUDIT = {
 }
 
 
+def file_of(name: str) -> Path | None:
+    """The file of a built-in object, None where the object isn't one."""
+    paths = (folder / f"{name}.yaml" for folder in (FOLDER, PIMA_FOLDER))
+    return next((path for path in paths if path.exists()), None)
+
+
 def standard_model(definition: ObjectDefinition) -> StagingModel | None:
     """The staging model of a built-in object, None where the object isn't one."""
-    path = FOLDER / f"{definition.name}.yaml"
-    if not path.exists():
+    path = file_of(definition.name)
+    if path is None:
         return None
     standard = StandardObject.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     columns = {"salesforce_id": _id_column(standard)}
@@ -75,6 +83,7 @@ def standard_model(definition: ObjectDefinition) -> StagingModel | None:
         description=standard.description,
         columns=(*columns.values(), *audit, *OWN),
         references=definition.references,
+        tags=(PIMA_TAG,) if path.parent == PIMA_FOLDER else (),
     )
 
 

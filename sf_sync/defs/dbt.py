@@ -11,6 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from sf_sync import dbt
 from sf_sync.defs.failures import dagster_failures
 from sf_sync.defs.lineage import with_lineage
+from sf_sync.defs.mill_map import with_mill_map
 from sf_sync.defs.resources import Dbt
 from sf_sync.settings import Settings
 from sf_sync.store.database import open_database
@@ -83,14 +84,19 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def dbt_models() -> dg.AssetsDefinition:
-    """One asset per model of the manifest. Raises DbtError where there is no manifest."""
+def dbt_models(*, pima: bool) -> dg.AssetsDefinition:
+    """One asset per model of the manifest, PIMA's where they are on. Raises DbtError where there is no manifest."""
     if not dbt.MANIFEST.exists():
         raise dbt.DbtError(
             f"{dbt.MANIFEST} is missing; run `make manifest` (or `sf-sync dbt parse`), which needs no database"
         )
 
-    @dbt_assets(manifest=dbt.MANIFEST, name="dbt_models", dagster_dbt_translator=Translator())
+    @dbt_assets(
+        manifest=dbt.MANIFEST,
+        exclude="" if pima else dbt.OF_PIMA,
+        name="dbt_models",
+        dagster_dbt_translator=Translator(),
+    )
     def _models(context: dg.AssetExecutionContext, dbt_cli: Dbt, config: DbtConfig) -> Iterator[Any]:
         with dagster_failures():
             if not dbt.manifest_is_current():
@@ -98,13 +104,14 @@ def dbt_models() -> dg.AssetsDefinition:
                     "the dbt project has changed; run `make manifest` and reload the definitions"
                 )
             settings = Settings.load()
+            database = open_database(settings)
             # dbt runs as a process of this one's, and finds the database in its environment.
-            os.environ.update(dbt.environment(open_database(settings).url))
+            os.environ.update(dbt.environment(database.url))
         # Of its own and out of the project: dbt's files of every run would pile up there.
         target = private_folder(settings.state_dir, "dbt", context.run_id)
         command = ["build", *(["--full-refresh"] if config.full_refresh else [])]
         for event in dbt_cli.cli(command, context=context, target_path=target).stream():
-            yield with_lineage(event, context)
+            yield with_mill_map(with_lineage(event, context), context, database)
         shutil.rmtree(target, ignore_errors=True)
 
     return _models

@@ -9,6 +9,8 @@ import dagster as dg
 import psycopg
 
 from sf_sync.catalog.definition import CatalogError
+from sf_sync.commcare.errors import CommCareError
+from sf_sync.commcare.errors import TransientError as CommCareTransientError
 from sf_sync.dbt import DbtError
 from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.mirror.coverage import OtherOrg
@@ -29,6 +31,7 @@ BUSY_WAIT_S = 30
 
 PERMANENT = (
     SalesforceError,
+    CommCareError,
     SettingsError,
     CatalogError,
     OtherOrg,
@@ -46,7 +49,7 @@ def dagster_failures(tried: int | None = None) -> Iterator[None]:
         yield
     except (dg.Failure, dg.RetryRequested):
         raise
-    except (TransientError, psycopg.OperationalError) as error:
+    except (TransientError, CommCareTransientError, psycopg.OperationalError) as error:
         if tried is not None and tried < TRANSIENT_TRIES:
             wait = TRANSIENT_WAIT_S * 2**tried
             raise dg.RetryRequested(max_retries=TRANSIENT_TRIES, seconds_to_wait=wait) from error

@@ -1,4 +1,4 @@
-"""One asset per form type: what became of its forms, by the day on which they were last modified."""
+"""One asset per type of form and of callout: what became of its records, by the day of their last change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,36 +14,44 @@ from sf_sync.delivery import status, trouble
 from sf_sync.delivery.finishing import Patience, deliver_selected, hurry
 from sf_sync.delivery.form_days import FormDay, form_days
 from sf_sync.delivery.selection import Selection
-from sf_sync.pima.folders import mapping_names, routing_names
+from sf_sync.delivery.sources import COMMCARE, SALESFORCE
+from sf_sync.pima.folders import mapping_sources, routing_names
 from sf_sync.settings import CONNECTION, Settings, SettingsError
 from sf_sync.store.database import Database
 
-GROUP = "forms"
+# What records of a source are called.
+RECORDS = {COMMCARE.name: "forms", SALESFORCE.name: "callouts"}
 PATIENCE = Patience()
 NOT_THROUGH = ("dead", "failed", "new", "processing")
 
 DESCRIPTION = """\
-What became of the forms that the mapping `{mapping}` takes, by the day (UTC) on which they were last modified.
+What became of the {records} that the mapping `{mapping}` takes, by the day (UTC) on which they {dated}.
 
-Materializing a day, or any number of days, first delivers what is due; forms that failed are tried at once. Then the
-day is counted: received = delivered + failed + dead + ignored + superseded + held + waiting. A day with a form that is
-failed, dead or waiting is red and names it; what was delivered stays delivered. Dead forms are sent again by the job
-`redeliver`, once their cause is gone.
+Materializing a day, or any number of days, first delivers what is due; {records} that failed are tried at once. Then
+the day is counted: received = delivered + failed + dead + ignored + superseded + held + waiting. A day on which one is
+failed, dead or waiting is red and names it; what was delivered stays delivered. Dead {records} are sent again by the
+job `redeliver`, once their cause is gone.
 """
 
 
 def forms(settings: Settings) -> dg.Definitions:
     """An asset for each mapping."""
-    return dg.Definitions(assets=[form_asset(name, settings.first_day) for name in mapping_names()])
+    sources = mapping_sources()
+    return dg.Definitions(
+        assets=[form_asset(name, sources[name], settings.first_day) for name in sorted(sources)]
+    )
 
 
-def form_asset(mapping: str, first_day: date | None) -> dg.AssetsDefinition:
-    """The asset `forms/<mapping>`."""
+def form_asset(mapping: str, source: str, first_day: date | None) -> dg.AssetsDefinition:
+    """The asset `forms/<mapping>`, of records of this source."""
+    records = RECORDS[source]
+    # A callout says no time of its own.
+    dated = "arrived" if source == SALESFORCE.name else "were last modified"
 
     @dg.asset(
         key=form_key(mapping),
-        description=DESCRIPTION.format(mapping=mapping),
-        group_name=GROUP,
+        description=DESCRIPTION.format(mapping=mapping, records=records, dated=dated),
+        group_name=records,
         kinds={"commcare", "salesforce"},
         partitions_def=daily(first_day),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -96,7 +104,7 @@ def _deliver(
         with opened.worker.database.connect("hurry", autocommit=True) as connection:
             hurry(connection, CONNECTION, selection)
         done = deliver_selected(opened.worker, selection, PATIENCE)
-        context.log.info(f"{done.planned.records:,} new forms planned; deliveries: {_words(done.outcomes)}")
+        context.log.info(f"{done.planned.records:,} new records planned; deliveries: {_words(done.outcomes)}")
         return opened.session.calls, done.down
 
 
@@ -124,11 +132,12 @@ def _sentence(
             )
         ]
     owed = sum(counts.values())
+    records = RECORDS[mapping_sources()[selection.mapping or ""]]
     span = f"{selection.first_day}" + (
         f" to {selection.last_day}" if selection.last_day != selection.first_day else ""
     )
     return (
-        f"{owed:,} of {received:,} forms of {selection.mapping} of {span} are not delivered: {_words(counts)}. "
+        f"{owed:,} of {received:,} {records} of {selection.mapping} of {span} are not delivered: {_words(counts)}. "
         + (f"{down}. " if down else "")
         + trouble.named(found, owed)
     )

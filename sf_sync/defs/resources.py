@@ -14,10 +14,9 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from sf_sync.delivery.assembly import make_worker
 from sf_sync.delivery.worker import Worker
 from sf_sync.mirror.engine import Engine
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import make_worker
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import Settings
@@ -60,7 +59,7 @@ class DeliveryEngine(dg.ConfigurableResource[None]):
         """
         settings = Settings.load()
         with open_session(settings, purpose="delivery") as session:
-            worker = make_worker(session, open_database(settings), FOLDERS)
+            worker = make_worker(session, open_database(settings), settings)
             yield OpenWorker(replace(worker, name=f"{RUN_WORKER}{run_id}"), session)
 
 

@@ -134,7 +134,7 @@ def remember(
         update delivery.applied
         set written_at = now(),
             fields = case when given.fields ? '*' then given.fields else (applied.fields - '*') || given.fields end
-        from unnest(%(objects)s::text[], %(keys)s::text[], %(fields)s::jsonb[]) as given (object, key, fields)
+        from unnest(%(objects)s::text[], %(keys)s::text[], %(fields)b::jsonb[]) as given (object, key, fields)
         where applied.connection = %(connection)s and applied.object = given.object and applied.key = given.key
         """,
         {**given, "fields": [Jsonb(fields[one]) for one in mine]},
@@ -158,13 +158,18 @@ def let_go(connection: Connection, connection_name: str, holder: int, targets: I
 def _locked(
     connection: Connection, connection_name: str, holder: int, targets: Iterable[Target]
 ) -> dict[str, Any]:
-    """Lock the rows of those targets that the holder still holds, in order; as parameters of a statement."""
+    """Lock the rows of those targets that the holder still holds, in order; as parameters of a statement.
+
+    Row by row through the key: a join that was planned while the table was small would read the whole table each time.
+    """
     wanted = sorted(set(targets))
     rows = connection.execute(
         """
-        select object, key from delivery.applied
-        join unnest(%s::text[], %s::text[]) as given (object, key) using (object, key)
-        where connection = %s and holder = %s order by object, key for update of applied
+        select mine.object, mine.key from unnest(%s::text[], %s::text[]) as given (object, key)
+        cross join lateral (
+            select object, key from delivery.applied a
+            where a.object = given.object and a.key = given.key and a.connection = %s and a.holder = %s for update
+        ) mine
         """,
         [[one.object for one in wanted], [one.key for one in wanted], connection_name, holder],
     ).fetchall()

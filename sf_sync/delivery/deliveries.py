@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from sf_sync.delivery import awaited, receipt_log
 from sf_sync.delivery.failures import Failure
 from sf_sync.delivery.lanes import Claim
-from sf_sync.delivery.mapping.plan import Plan
+from sf_sync.delivery.mapping.plan import Operation, Plan
 from sf_sync.delivery.superseding import supersede, unblock
 from sf_sync.delivery.targets import Footprint, Target
 
@@ -138,7 +138,9 @@ def blockers(connection: Connection, held: Claim) -> list[Blocker]:
         """
         select found.* from unnest(%(lanes)s::text[]) as given (lane) cross join lateral (
             select delivery_id, lane, event_time, source, record_id, version, plan,
-                case when status <> 'dead' then next_attempt_at when blocks_until > now() then blocks_until end
+                case when status <> 'dead' then next_attempt_at when blocks_until > now() then blocks_until end,
+                array(select operation_id from delivery.operations o where o.connection = d.connection
+                    and o.delivery_id = d.delivery_id and o.run = d.run and o.outcome = 'ok')
             from delivery.deliveries d
             where connection = %(connection)s and d.lane = given.lane and plan is not null and (
                 (status in ('new', 'failed') and next_attempt_at > now())
@@ -153,11 +155,19 @@ def blockers(connection: Connection, held: Claim) -> list[Blocker]:
             delivery_id,
             lane,
             (event_time, source, record_id, version, delivery_id),
-            Footprint.of_plan(_plan(plan)),
+            Footprint.of(_open(_plan(plan), done)),
             until,
         )
-        for delivery_id, lane, event_time, source, record_id, version, plan, until in rows
+        for delivery_id, lane, event_time, source, record_id, version, plan, until, done in rows
     ]
+
+
+def _open(plan: Plan | None, done: Sequence[str]) -> Sequence[Operation]:
+    """What a delivery holds others back for: not for what it has done, where none of it waits for another part."""
+    operations = plan.operations if plan else ()
+    if any(one.depends_on for one in operations):
+        return operations
+    return [one for one in operations if one.id not in done]
 
 
 def hold_back(connection: Connection, held: Claim, blocked: Sequence[tuple[Waiting, Blocker]]) -> None:

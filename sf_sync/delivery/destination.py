@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import psycopg
 
 from sf_sync.delivery.failures import Failure
 from sf_sync.delivery.mapping.plan import Operation, OperationKind, Reference, Scalar
@@ -13,7 +15,10 @@ from sf_sync.delivery.mapping.plan import Operation, OperationKind, Reference, S
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One operation on the wire. `number` is its place among those that are sent together."""
+    """One operation on the wire. `number` is its place among those that are sent together.
+
+    `record_id` is the id of the record that the operation was made of.
+    """
 
     number: int
     op: OperationKind
@@ -21,6 +26,7 @@ class Write:
     key: Mapping[str, Scalar]
     fields: Mapping[str, Scalar]
     references: Mapping[str, Reference]
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,31 @@ class Destination(Protocol):
         effect than the first time. `before_request` is called before every request that writes, and raises where
         the lanes are no longer the caller's. Raises DestinationDown; writes without an outcome are unknown then.
         """
+        ...
+
+
+@runtime_checkable
+class TransactionalDestination(Protocol):
+    """A destination in our own database: it writes in the transaction that holds the operations' results."""
+
+    def problem_of(self, operations: Sequence[Operation]) -> Failure | None:
+        """As of `Destination`."""
+        ...
+
+    def prepare(self, operations: Sequence[Operation]) -> None:
+        """Ask elsewhere for what writing these will need; called before their transactions begin, which ask nobody."""
+        ...
+
+    def write(self, connection: psycopg.Connection[Any], writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Carry out writes, no two of which have the same target, in the caller's transaction.
+
+        Each write gets an outcome, and all are ok; or those that failed get one, and the caller rolls back.
+        Raises DestinationDown, and psycopg.Error where the connection is lost.
+        """
+        ...
+
+    def failure_of(self, error: psycopg.Error) -> Failure:
+        """What an error means that came when the transaction was committed. Raises DestinationDown."""
         ...
 
 

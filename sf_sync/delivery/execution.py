@@ -10,41 +10,19 @@ from typing import Any
 import psycopg
 
 from sf_sync.delivery import applied, awaited, operations
-from sf_sync.delivery.applied import DELETED, AppliedFields, AppliedWrite
-from sf_sync.delivery.deliveries import Waiting
+from sf_sync.delivery.applied import DELETED, AppliedWrite
 from sf_sync.delivery.destination import Destination, DestinationDown, Outcome, Write
 from sf_sync.delivery.failures import Failure, Policy
 from sf_sync.delivery.in_hand import InHand
 from sf_sync.delivery.lanes import Claim, LeaseLost
-from sf_sync.delivery.mapping.plan import Operation
-from sf_sync.delivery.mapping.values import lookup_field
 from sf_sync.delivery.operations import OperationResult
-from sf_sync.delivery.targets import Target, target_of
+from sf_sync.delivery.outgoing import Outgoing, Step, going_out, next_wave
 
 Connection = psycopg.Connection[Any]
 
 log = logging.getLogger(__name__)
 
 WAVE = 4_000  # operations whose targets are held at a time
-NEWER = "not sent: a newer event has written this already"
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """An operation of a delivery in hand, and the record that it writes."""
-
-    hand: InHand
-    operation: Operation
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """An operation as it goes out: without the fields that a newer event has written."""
-
-    step: _Step
-    write: Write
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +34,17 @@ class Execution:
     destination: Destination
     policy: Policy
 
-    def hands(self, deliveries: Sequence[Waiting]) -> list[InHand]:
-        """Deliveries with what is known of them: results of earlier tries, what earlier versions wrote."""
-        name = self.held.connection_name
-        known = operations.known(self.connection, name, deliveries)
-        results: dict[int, dict[str, operations.Known]] = {}
-        for (delivery_id, operation_id), one in known.items():
-            results.setdefault(delivery_id, {})[operation_id] = one
-        rules = {one.delivery_id: {rule.step for rule in one.plan.stale} for one in deliveries}
-        converging = [one for one in deliveries if rules[one.delivery_id]]
-        steps = {step for found in rules.values() for step in found}
-        executed = operations.executed_before(self.connection, name, converging, steps) if converging else {}
-        return [
-            InHand.of(one, results.get(one.delivery_id, {}), executed.get(one.delivery_id, ()))
-            for one in deliveries
-        ]
-
     def run(self, hands: Sequence[InHand]) -> None:
         """Send whatever can be sent. Raises DestinationDown and LeaseLost; what was written down stays."""
         for hand in hands:
             hand.refused = self.destination.problem_of(hand.operations)
+        if unsendable := [one for hand in hands for one in hand.unsendable()]:
+            self._write(unsendable, [], hands)
         for level in sorted({level for hand in hands for level in hand.levels}):
-            while steps := [
-                _Step(hand, one, target_of(one.object, one.key))
-                for hand in hands
-                for one in hand.ready(level)
-            ]:
-                first_of_each = {step.target: step for step in reversed(steps)}
-                self._wave(list(first_of_each.values())[:WAVE])
+            while steps := next_wave(hands, level):
+                self._wave(steps[:WAVE])
 
-    def _wave(self, steps: Sequence[_Step]) -> None:
+    def _wave(self, steps: Sequence[Step]) -> None:
         """Send operations of which no two have the same target."""
         self.held.ensure(self.connection, self.policy.request)
         held = applied.hold(
@@ -95,17 +54,17 @@ class Execution:
             self.held.lease,
             [step.target for step in steps],
         )
-        sent: list[_Sent] = []
+        sent: list[Outgoing] = []
         done: list[OperationResult] = []
         for step in steps:
             if step.target not in held:
                 step.hand.put_off = True
                 continue
-            going_out = _going_out(len(sent), step, held[step.target])
-            if going_out is None:
-                done.append(OperationResult(step.hand.delivery, step.operation, True, note=NEWER))
+            outgoing = going_out(len(sent), step, held[step.target])
+            if outgoing is None:
+                done.append(step.overtaken)
             else:
-                sent.append(going_out)
+                sent.append(outgoing)
         try:
             if done:
                 self._write(done, [], [step.hand for step in steps])
@@ -115,7 +74,7 @@ class Execution:
             if not self.connection.closed:
                 applied.let_go(self.connection, self.held.connection_name, self.held.token, held)
 
-    def _send(self, sent: Sequence[_Sent]) -> None:
+    def _send(self, sent: Sequence[Outgoing]) -> None:
         operations.note_sent(
             self.connection,
             self.held.connection_name,
@@ -165,23 +124,9 @@ class Execution:
                 left.pop(outcome.write.number, None)
             yield outcomes
 
-    def _record(self, answered: Sequence[tuple[_Sent, Outcome]]) -> None:
-        results, writes = [], []
-        for sent, outcome in answered:
-            step = sent.step
-            ok = None if outcome.kind == "unknown" else outcome.kind == "ok"
-            results.append(
-                OperationResult(
-                    step.hand.delivery,
-                    step.operation,
-                    ok,
-                    outcome.target_id,
-                    outcome.created,
-                    failure=outcome.failure,
-                )
-            )
-            if ok:
-                writes.append(AppliedWrite(step.target, step.hand.event, sent.names))
+    def _record(self, answered: Sequence[tuple[Outgoing, Outcome]]) -> None:
+        results = [sent.result(outcome) for sent, outcome in answered]
+        writes = [sent.applied for sent, outcome in answered if outcome.kind == "ok"]
         self._write(results, writes, [sent.step.hand for sent, _ in answered])
 
     def _write(
@@ -208,25 +153,3 @@ class Execution:
                     "receipt %s: a result came after the lease and is discarded; who holds the lane now sends again",
                     one.delivery.receipt_id,
                 )
-
-
-def _going_out(number: int, step: _Step, known: AppliedFields) -> _Sent | None:
-    """An operation without what a newer event has written; None where nothing is left of it."""
-    operation, event = step.operation, step.hand.event
-    if operation.op == "delete":
-        if not known.open_to_delete(event):
-            return None
-        return _Sent(step, Write(number, "delete", operation.object, operation.key, {}, {}), (DELETED,))
-    fields = {name: value for name, value in operation.fields.items() if known.open_to(event, name)}
-    references = {
-        name: value
-        for name, value in operation.references.items()
-        if known.open_to(event, lookup_field(name))
-    }
-    if not fields and not references and not known.nothing_known:
-        return None
-    if known.nothing_known and not known.open_to(event, DELETED):
-        return None
-    names = (*fields, *map(lookup_field, references))
-    write = Write(number, operation.op, operation.object, operation.key, fields, references)
-    return _Sent(step, write, names)

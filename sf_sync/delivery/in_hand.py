@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sf_sync.delivery.applied import Event
 from sf_sync.delivery.deliveries import Finished, Waiting
-from sf_sync.delivery.failures import Failure, Policy, leading
+from sf_sync.delivery.failures import SHOWN, Failure, Policy, leading
 from sf_sync.delivery.mapping.plan import Operation, Plan
 from sf_sync.delivery.mapping.stale import neutralise
 from sf_sync.delivery.operations import Known, OperationResult
@@ -45,6 +45,19 @@ class InHand:
     def levels(self) -> set[int]:
         return {one.level for one in self.operations}
 
+    def unsendable(self) -> list[OperationResult]:
+        """What came of operations that can't be sent, as far as it isn't known yet."""
+        return [
+            OperationResult(
+                self.delivery,
+                one,
+                False,
+                failure=Failure("permanent", "REFUSED", one.problem[:SHOWN], one.step),
+            )
+            for one in self.operations
+            if one.problem is not None and one.id not in self.results
+        ]
+
     def ready(self, level: int) -> list[Operation]:
         """Operations of a level that can be sent now: what they depend on is ok, and they aren't through."""
         if self.refused or self.put_off or self.lost:
@@ -53,6 +66,7 @@ class InHand:
             one
             for one in self.operations
             if one.level == level
+            and one.problem is None
             and one.id not in self.tried
             and not self._is_settled(one)
             and all(self._is_ok(needed) for needed in one.depends_on)
@@ -70,7 +84,7 @@ class InHand:
         failures = [failure for one in self.operations if (failure := self._failure(one)) is not None]
         if not failures and all(self._is_ok(one.id) for one in self.operations):
             return Finished(self.delivery, "completed")
-        if not failures:
+        if not failures or any(self._is_to_come(one) for one in self.operations):
             return Finished(self.delivery, "put off", wait=policy.put_off)
         failure = leading(failures)
         backoff = policy.backoff(failure.kind)
@@ -95,6 +109,15 @@ class InHand:
         if known is None or known.ok or (self.down and known.ok is None):
             return None
         return replace(known.failure or UNKNOWN, step=operation.step)
+
+    def _is_to_come(self, operation: Operation) -> bool:
+        """Whether an operation wasn't sent, or nobody knows, for a reason that isn't the record's."""
+        return (
+            (self.put_off or self.down)
+            and not self._is_settled(operation)
+            and self._failure(operation) is None
+            and all(self._is_ok(needed) for needed in operation.depends_on)
+        )
 
     def _is_ok(self, operation_id: str) -> bool:
         known = self.results.get(operation_id)

@@ -55,7 +55,7 @@ class Inbox:
                     case when reason is null then 'new' else 'ignored' end, reason,
                     body, length(body), about, coalesce(modified_at, now()), again
                 from unnest(%(sources)s::text[], %(ids)s::text[], %(versions)s::bigint[], %(kinds)s::text[],
-                    %(reasons)s::text[], %(bodies)b::bytea[], %(abouts)s::jsonb[], %(modified)s::timestamptz[],
+                    %(reasons)s::text[], %(bodies)b::bytea[], %(abouts)b::jsonb[], %(modified)s::timestamptz[],
                     %(again)s::int[])
                     as given (source, record_id, version, kind, reason, body, about, modified_at, again)
                 on conflict (connection, source, record_id, version) do update

@@ -71,7 +71,7 @@ def note_sent(
         insert into delivery.operations as known (connection, delivery_id, run, operation_id, step, level, op, object,
             key, sent, sent_at)
         select %s, delivery_id, run, operation_id, step, level, op, object, key, 1, now()
-        from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::jsonb[])
+        from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %b::jsonb[])
             as given (delivery_id, run, operation_id, step, level, op, object, key)
         on conflict (connection, delivery_id, run, operation_id) do update
         set outcome = null, note = null, error_class = null, error_code = null, error = null, done_at = null,
@@ -99,7 +99,7 @@ def write_results(connection: Connection, connection_name: str, results: Sequenc
             key, outcome, target_id, created, note, error_class, error_code, error, done_at)
         select %s, delivery_id, run, operation_id, step, level, op, object, key, outcome, target_id, created, note,
             error_class, error_code, error, case when outcome is not null then now() end
-        from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::jsonb[],
+        from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %b::jsonb[],
             %s::text[], %s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[])
             as given (delivery_id, run, operation_id, step, level, op, object, key, outcome, target_id, created, note,
                 error_class, error_code, error)

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from sf_sync.delivery import lanes, receipt_log
 from sf_sync.delivery.failures import SHOWN
-from sf_sync.delivery.mapping.errors import RecordRefused
+from sf_sync.delivery.mapping.errors import RecordIgnored, RecordRefused
 from sf_sync.delivery.mapping.plan import Plan
 from sf_sync.delivery.superseding import supersede
 
@@ -46,7 +46,7 @@ class Router(Protocol):
     """The mappings of one source."""
 
     def route(self, document: object) -> Sequence[PlanMaker]:
-        """The mappings that a record is for; none where it is to be ignored. Raises RecordRefused."""
+        """The mappings that a record is for; none where nobody takes it. Raises RecordRefused, RecordIgnored."""
         ...
 
 
@@ -148,8 +148,8 @@ def _drafts(record: _New, router: Router | None) -> list[_Draft] | str:
         return "not JSON"
     try:
         mappings = router.route(document)
-    except RecordRefused as refused:
-        return str(refused)[:SHOWN]
+    except (RecordRefused, RecordIgnored) as reason:
+        return str(reason)[:SHOWN]
     return [_draft(record, mapping, document) for mapping in mappings] or NO_ROUTE
 
 
@@ -184,7 +184,7 @@ def _write(connection: Connection, connection_name: str, drafts: Sequence[_Draft
             case when error_code is not null then now() end, case when error_code is not null then now() end
         from unnest(%(receipts)s::uuid[], %(sources)s::text[], %(ids)s::text[], %(versions)s::bigint[],
             %(mappings)s::text[], %(hashes)s::text[], %(policies)s::text[], %(destinations)s::text[],
-            %(lanes)s::text[], %(plans)s::jsonb[], %(events)s::timestamptz[], %(modified)s::timestamptz[],
+            %(lanes)s::text[], %(plans)b::jsonb[], %(events)s::timestamptz[], %(modified)s::timestamptz[],
             %(codes)s::text[], %(errors)s::text[])
             as given (receipt_id, source, record_id, version, mapping, mapping_hash, versions, destination, lane,
                 plan, event_time, modified_at, error_code, error)

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from sf_sync.delivery import lanes
+from sf_sync.delivery.importing import NOT_TO_SEND
 from sf_sync.delivery.selection import Selection
 from sf_sync.delivery.superseding import unblock
 
@@ -34,14 +35,22 @@ def redeliver(connection: Connection, connection_name: str, selection: Selection
 
 
 def route_again(connection: Connection, connection_name: str, receipts: Sequence[UUID] | None = None) -> int:
-    """Look once more for a mapping for records that were ignored (all, or these); how many."""
+    """Look once more for a mapping for records that were ignored (these; or all but imported ones); how many.
+
+    What an import keeps without delivering it goes only where it is named by its receipt.
+    """
     return connection.execute(
         """
         update delivery.inbox set state = 'new', reason = null
         where connection = %(connection)s and state = 'ignored' and kind is not null and body is not null
-            and (%(receipts)s::uuid[] is null or receipt_id = any(%(receipts)s))
+            and case when %(receipts)s::uuid[] is null then reason is null or reason <> all(%(imported)s)
+                else receipt_id = any(%(receipts)s) end
         """,
-        {"connection": connection_name, "receipts": None if receipts is None else list(receipts)},
+        {
+            "connection": connection_name,
+            "receipts": None if receipts is None else list(receipts),
+            "imported": list(NOT_TO_SEND),
+        },
     ).rowcount
 
 
@@ -77,16 +86,27 @@ def redeliver_recorded(connection: Connection, connection_name: str, selection: 
 
 
 def hold(connection: Connection, connection_name: str, selection: Selection) -> int:
-    """Put deliveries aside that aren't completed and not in hand, until they are redelivered; how many."""
+    """Put deliveries aside that aren't completed and not in hand, until they are redelivered; of how many records.
+
+    What is just to be planned again is left out: a plan begins a delivery anew.
+    """
     condition, parameters = selection.where(connection_name)
     query = sql.SQL(
         """
+        with waiting as (
+            select d.delivery_id from delivery.deliveries d
+            where {condition} and d.status in ('new', 'failed', 'dead') and not exists (
+                select from delivery.inbox i where i.connection = d.connection and i.receipt_id = d.receipt_id
+                    and i.state = 'new')
+            order by d.delivery_id for update of d skip locked
+        )
         update delivery.deliveries d set status = 'held', next_attempt_at = null, blocked_by = null,
             blocks_until = null, changed_at = now()
-        where {condition} and d.status in ('new', 'failed', 'dead') returning d.delivery_id
+        from waiting where d.connection = %(connection)s and d.delivery_id = waiting.delivery_id
+        returning d.delivery_id, d.receipt_id
         """
     ).format(condition=condition)
     with connection.transaction():
         rows = connection.execute(query, parameters).fetchall()
-        unblock(connection, connection_name, [delivery_id for (delivery_id,) in rows])
-    return len(rows)
+        unblock(connection, connection_name, [delivery_id for delivery_id, _ in rows])
+    return len({receipt for _, receipt in rows})

@@ -13,6 +13,7 @@ Connection = psycopg.Connection[Any]
 BATCH = 2_000  # records of one transaction
 # Longer than a phone stays in a drawer: what it still sends then must not overwrite what is newer (rule R16).
 APPLIED_AGE = timedelta(days=400)
+AUDIT_AGE = timedelta(days=400)  # a year at least, and a month to ask about it
 
 # Nothing is forgotten of a record of which some delivery is neither completed nor superseded.
 OLD = """
@@ -32,6 +33,7 @@ class Purged:
     attempts: int = 0
     operations: int = 0
     applied: int = 0
+    audit: int = 0
 
     def __add__(self, other: Purged) -> Purged:
         return Purged(
@@ -39,6 +41,7 @@ class Purged:
             self.attempts + other.attempts,
             self.operations + other.operations,
             self.applied + other.applied,
+            self.audit + other.audit,
         )
 
 
@@ -54,7 +57,8 @@ def purgeable(connection: Connection, connection_name: str, age: timedelta) -> i
 def purge(connection: Connection, connection_name: str, age: timedelta) -> Purged:
     """Forget bodies, plans and attempts of records that are through and older than `age`.
 
-    Which event a field was written for is forgotten APPLIED_AGE after the last one (or `age`, where that is longer).
+    Which event a field was written for is forgotten APPLIED_AGE after the last one, what people asked for after
+    AUDIT_AGE (or `age`, where that is longer).
     The keys of records that a later version may have to take back are kept (rule R14), and so are receipts, so that
     a form that comes again is still known.
     """
@@ -63,7 +67,9 @@ def purge(connection: Connection, connection_name: str, age: timedelta) -> Purge
         with connection.transaction():
             done = _purge_some(connection, connection_name, age)
         if not done.bodies:
-            return total + Purged(applied=_purge_applied(connection, connection_name, max(age, APPLIED_AGE)))
+            applied = _purge_applied(connection, connection_name, max(age, APPLIED_AGE))
+            audit = _purge_audit(connection, connection_name, max(age, AUDIT_AGE))
+            return total + Purged(applied=applied, audit=audit)
         total += done
 
 
@@ -82,6 +88,12 @@ def _purge_applied(connection: Connection, connection_name: str, age: timedelta)
         if not done:
             return total
         total += done
+
+
+def _purge_audit(connection: Connection, connection_name: str, age: timedelta) -> int:
+    return connection.execute(
+        "delete from delivery.audit where connection = %s and at < now() - %s", [connection_name, age]
+    ).rowcount
 
 
 def _purge_some(connection: Connection, connection_name: str, age: timedelta) -> Purged:

@@ -1,4 +1,4 @@
-"""Which deliveries are meant: by receipt, status, mapping, record or day of last modification."""
+"""Which deliveries are meant: by receipt, source, status, mapping, record or day of last modification."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Selection:
     error_code: str | None = None
     first_day: date | None = None
     last_day: date | None = None
+    source: str | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -32,6 +33,7 @@ class Selection:
         parts = [sql.SQL("d.connection = %(connection)s")]
         conditions = (
             (self.receipts, "d.receipt_id = any(%(receipts)s)"),
+            (self.source, "d.source = %(source)s"),
             (self.statuses, "d.status = any(%(statuses)s)"),
             (self.mapping, "d.mapping = %(mapping)s"),
             (self.record_id, "d.record_id = %(record_id)s"),
@@ -43,6 +45,7 @@ class Selection:
         return sql.SQL(" and ").join(parts), {
             "connection": connection_name,
             "receipts": list(self.receipts),
+            "source": self.source,
             "statuses": list(self.statuses),
             "mapping": self.mapping,
             "record_id": self.record_id,

@@ -52,6 +52,9 @@ class Source:
             why = f"no {self.id}" if kind else NO_NAME
             return replace(Incoming.unreadable(self.name, body, why, about), kind=kind)
         changed = next(filter(None, (moment_of(document.get(name)) for name in self.changed)), None)
+        if kind is None and changed is None:
+            # Under its id it would stand in the way of the same record sent again with its name.
+            return Incoming.unreadable(self.name, body, NO_NAME, about)
         return Incoming(
             self.name,
             record_id.strip(),

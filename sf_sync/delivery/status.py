@@ -40,6 +40,7 @@ class DeliveryStatus:
     event_time: datetime
     modified_at: datetime
     created_at: datetime
+    changed_at: datetime
     next_attempt_at: datetime | None
     finished_at: datetime | None
     waits_for: UUID | None
@@ -111,8 +112,8 @@ class Waiting:
 
 DELIVERY_COLUMNS = sql.SQL(
     "d.receipt_id, d.source, d.record_id, d.version, d.mapping, d.destination, d.lane, d.status, d.run, d.failures, "
-    "d.after_gap, d.error_class, d.error_code, d.error, d.event_time, d.modified_at, d.created_at, d.next_attempt_at, "
-    "d.finished_at, b.receipt_id as waits_for, d.superseded_by, d.delivery_id"
+    "d.after_gap, d.error_class, d.error_code, d.error, d.event_time, d.modified_at, d.created_at, d.changed_at, "
+    "d.next_attempt_at, d.finished_at, b.receipt_id as waits_for, d.superseded_by, d.delivery_id"
 )
 
 

@@ -52,8 +52,8 @@ class Footprint:
 
     @classmethod
     def of(cls, operations: Iterable[Operation]) -> Footprint:
-        """The footprint of operations."""
-        given = list(operations)
+        """The footprint of operations. What can't be sent touches nothing."""
+        given = [one for one in operations if one.problem is None]
         return cls(
             frozenset(target_of(one.object, one.key) for one in given),
             frozenset(

@@ -17,20 +17,25 @@ import psycopg
 from sf_sync.delivery import deliveries, lanes
 from sf_sync.delivery.choosing import choose
 from sf_sync.delivery.deliveries import Finished, Waiting
-from sf_sync.delivery.destination import Destination, DestinationDown
+from sf_sync.delivery.destination import Destination, DestinationDown, TransactionalDestination
 from sf_sync.delivery.execution import Execution
 from sf_sync.delivery.failures import Failure, Policy
+from sf_sync.delivery.hands import take_in_hand
 from sf_sync.delivery.in_hand import InHand
 from sf_sync.delivery.lanes import Claim, LeaseLost
 from sf_sync.delivery.planner import Planned, Router, plan_new
+from sf_sync.delivery.transaction import TransactionalExecution
 from sf_sync.store.database import Database, DatabaseError
 
 Connection = psycopg.Connection[Any]
+Resting = dict[str, datetime]  # destinations that are down, and until when
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
 DOWN_S = 30.0
+SHORTEST_REST = timedelta(seconds=1)
+START = datetime.min.replace(tzinfo=UTC)
 BROKEN_S = 5.0
 DEADLOCKS = 5
 ROUNDS = 20  # with one claim; then the lanes are given back, so that others get their turn
@@ -40,7 +45,7 @@ ROUNDS = 20  # with one claim; then the lanes are given back, so that others get
 class Delivered:
     """What a worker did. `outcomes` counts deliveries by what became of them in each try, `lanes` claims of lanes.
 
-    `down` says why a destination could not be reached in the end, `down_until` until when that is known to last.
+    `down` says why a destination could not be reached, `down_until` until when that is known to last.
     """
 
     planned: Planned = field(default_factory=Planned)
@@ -59,18 +64,23 @@ class Delivered:
             **{name: getattr(self.planned, name) + getattr(other.planned, name) for name in names}
         )
         outcomes = dict(Counter(self.outcomes) + Counter(other.outcomes))
-        return Delivered(planned, outcomes, other.down, other.down_until, self.lanes + other.lanes)
+        last = other if other.down is not None else self
+        return Delivered(planned, outcomes, last.down, last.down_until, self.lanes + other.lanes)
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker of one connection. `routers` by source, `destinations` by the name that plans use."""
+    """A worker of one connection. `routers` by source, `destinations` by the name that plans use.
+
+    `absent`: why a destination isn't among them, by its name. What goes there fails with that sentence and waits.
+    """
 
     database: Database
     connection_name: str
     routers: Mapping[str, Router]
-    destinations: Mapping[str, Destination]
+    destinations: Mapping[str, Destination | TransactionalDestination]
     policy: Policy = field(default_factory=Policy)
+    absent: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
     def run(self, stop: threading.Event) -> None:
@@ -88,22 +98,26 @@ class Worker:
                 stop.wait(BROKEN_S)
 
     def _serve(self, connection: Connection, stop: threading.Event) -> None:
+        resting: Resting = {}
         while not stop.is_set():
-            done = self.step(connection)
+            done = self.step(connection, resting)
             if done.down is not None:
                 log.warning("%s", done.down)
-                stop.wait(_pause_s(done.down_until))
-            elif not done.did_something:
+            if not done.did_something:
                 stop.wait(IDLE_S)
 
-    def step(self, connection: Connection) -> Delivered:
-        """Plan some new records and carry out one claim of lanes."""
+    def step(self, connection: Connection, resting: Resting | None = None) -> Delivered:
+        """Plan some new records and carry out one claim of lanes.
+
+        `resting` are destinations that are down: until their moment nothing is sent there, while others get theirs.
+        """
         planned = self._plan(connection)
         held = lanes.claim(connection, self.connection_name, self.name, self.policy.lease, self.policy.lanes)
         if held is None:
             return Delivered(planned)
         try:
-            return Delivered(planned, lanes=len(held.lanes)) + self._carry_out(connection, held)
+            done = self._carry_out(connection, held, {} if resting is None else resting)
+            return Delivered(planned, lanes=len(held.lanes)) + done
         finally:
             if not connection.closed:
                 lanes.release(connection, held)
@@ -117,14 +131,14 @@ class Worker:
                 log.info("%s: planning met another worker, once more", self.name)
         return Planned()
 
-    def _carry_out(self, connection: Connection, held: Claim) -> Delivered:
+    def _carry_out(self, connection: Connection, held: Claim, resting: Resting) -> Delivered:
         outcomes: Counter[str] = Counter()
         try:
             for _ in range(ROUNDS):
                 chosen = self._take(connection, held, outcomes)
                 if chosen is None:
                     break
-                down = self._deliver(connection, held, chosen, outcomes)
+                down = self._deliver(connection, held, chosen, outcomes, resting)
                 if down is not None:
                     return Delivered(outcomes=outcomes, down=str(down), down_until=down.until)
         except LeaseLost as lost:
@@ -160,9 +174,14 @@ class Worker:
         return deliveries.finish(connection, held, dead, self.policy.gap)
 
     def _deliver(
-        self, connection: Connection, held: Claim, chosen: Sequence[Waiting], outcomes: Counter[str]
+        self,
+        connection: Connection,
+        held: Claim,
+        chosen: Sequence[Waiting],
+        outcomes: Counter[str],
+        resting: Resting,
     ) -> DestinationDown | None:
-        """Carry deliveries out, those of each destination together; what is down, if something is."""
+        """Carry deliveries out, those of each destination together; what is down, if something is found to be."""
         down: DestinationDown | None = None
         for name in sorted({one.destination for one in chosen}):
             same = [one for one in chosen if one.destination == name]
@@ -170,28 +189,44 @@ class Worker:
             if destination is None:
                 outcomes.update(self._no_destination(connection, held, name, same))
                 continue
-            execution = Execution(connection, held, destination, self.policy)
-            hands = execution.hands(same)
-            try:
-                execution.run(hands)
-            except DestinationDown as error:
-                down = error
+            hands = take_in_hand(connection, self.connection_name, same)
+            if resting.get(name, START) <= datetime.now(UTC):
+                try:
+                    self._execute(connection, held, destination, hands)
+                    resting.pop(name, None)
+                except DestinationDown as error:
+                    down = error
+                    resting[name] = error.until or datetime.now(UTC) + timedelta(seconds=DOWN_S)
+            if (until := resting.get(name)) is not None:
                 for hand in hands:
                     hand.down = True
-            finished = [self._finished(hand, down) for hand in hands if not hand.lost]
+            finished = [self._finished(hand, until) for hand in hands if not hand.lost]
             outcomes.update(deliveries.finish(connection, held, finished, self.policy.gap))
         return down
 
-    def _finished(self, hand: InHand, down: DestinationDown | None) -> Finished:
+    def _execute(
+        self,
+        connection: Connection,
+        held: Claim,
+        destination: Destination | TransactionalDestination,
+        hands: Sequence[InHand],
+    ) -> None:
+        if isinstance(destination, TransactionalDestination):
+            TransactionalExecution(connection, held, destination, self.policy).run(hands)
+        else:
+            Execution(connection, held, destination, self.policy).run(hands)
+
+    def _finished(self, hand: InHand, until: datetime | None) -> Finished:
         finished = hand.finished(self.policy)
-        if finished.ending == "put off" and down is not None:
-            return replace(finished, wait=timedelta(seconds=_pause_s(down.until)))
+        if finished.ending == "put off" and until is not None:
+            return replace(finished, wait=max(SHORTEST_REST, until - datetime.now(UTC)))
         return finished
 
     def _no_destination(
         self, connection: Connection, held: Claim, name: str, waiting: Sequence[Waiting]
     ) -> Counter[str]:
-        failure = Failure("transient", "NO_DESTINATION", f"this worker has no destination {name!r}")
+        why = self.absent.get(name, f"this worker has no destination {name!r}")
+        failure = Failure("transient", "NO_DESTINATION", why)
         wait = self.policy.transient.wait(1)
         failed = [Finished(one, "failed", failure, wait) for one in waiting]
         return deliveries.finish(connection, held, failed, self.policy.gap)
@@ -200,19 +235,14 @@ class Worker:
 def drain(worker: Worker, stop: threading.Event | None = None) -> Delivered:
     """Plan and deliver everything that is due now, and return; what is to be tried again later stays.
 
-    Ends early when `stop` is set (the batch in hand is finished) or a destination is down (see `Delivered.down`).
+    Ends early when `stop` is set (the batch in hand is finished). What goes to a destination that is down (see
+    `Delivered.down`) stays; the rest is delivered.
     """
-    total = Delivered()
+    total, resting = Delivered(), Resting()
     with worker.database.connect("drain", autocommit=True) as connection:
         while stop is None or not stop.is_set():
-            done = worker.step(connection)
+            done = worker.step(connection, resting)
             total += done
-            if done.down is not None or not done.did_something:
+            if not done.did_something:
                 break
     return total
-
-
-def _pause_s(until: datetime | None) -> float:
-    if until is None:
-        return DOWN_S
-    return max(1.0, (until - datetime.now(UTC)).total_seconds())

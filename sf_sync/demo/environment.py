@@ -11,7 +11,7 @@ from sf_sync.demo.servers import OrgAccess
 from sf_sync.store.urls import DatabaseUrl
 
 # A variable that begins with one of these could lead a process to the user's own org, database or Dagster.
-NOT_PASSED_ON = ("SF_", "DATABASE_URL", "DAGSTER_", "DBT_", "PG")
+NOT_PASSED_ON = ("SF_", "CC_", "DATABASE_URL", "DAGSTER_", "DBT_", "PG")
 
 LOCAL = "127.0.0.1,localhost"
 FOLLOW_S = 15  # a newcomer should not have to wait for the usual five minutes
@@ -32,6 +32,7 @@ def settings_of(folder: DemoFolder, org: OrgAccess, server: DatabaseUrl) -> dict
         "SF_CLIENT_SECRET": org.client_secret,
         **({"SF_CA_BUNDLE": org.ca} if org.ca else {}),
         "SF_SYNC_STATE_DIR": str(folder.path),
+        "SF_SYNC_PIMA": "true",
         "DATABASE_URL": server.with_database(databases.MIRROR).libpq,
     }
 

@@ -60,6 +60,8 @@ class DemoFolder:
         self.tls = self.path / "tls"
         self.org = self.path / "org.json"
         self.kept_org = self.path / "org.kept"
+        self.commcare = self.path / "commcare.json"
+        self.play = self.path / "play"
         self._changing = self.path / "changing"
         self.results = self.path / "results.jsonl"
         self._plan = self.path / "plan.json"

@@ -74,7 +74,7 @@ def start_org(folder: DemoFolder, plan: Plan, env: Mapping[str, str], lock: int)
     command += ["--state-file", str(folder.org)]
     command += [part for name, rows in plan.sizes.items() for part in (f"--{name}", str(rows))]
     command += ["--days", str(plan.days), "--keep", str(folder.kept_org)]
-    command += ["--seed", str(plan.seed), "--seeded-at", plan.seeded_at]
+    command += ["--pima", "--seed", str(plan.seed), "--seeded-at", plan.seeded_at]
     return Child.start("local org", command, folder=folder.path, env=env, lock=lock, patience_s=KEEPING_S)
 
 

@@ -16,6 +16,7 @@ from sf_sync.demo import databases, environment, servers, ui
 from sf_sync.demo.children import Child
 from sf_sync.demo.errors import DemoError
 from sf_sync.demo.folder import DemoFolder
+from sf_sync.demo.programme import start as start_programme
 from sf_sync.demo.screen import Comparison, Screen
 from sf_sync.demo.signals import Signals
 from sf_sync.mirror.days import oldest_day
@@ -50,7 +51,7 @@ class Demo:
         self._folder = DemoFolder(settings.state_dir)
         self._lock = stack.enter_context(self._folder.hold())
         self._plan = self._folder.plan(contacts, days)
-        self._definitions = list(load_catalog().values())
+        self._definitions = list(load_catalog(pima=True).values())
         self._folder.require_kept_changes()
 
     def start(self) -> None:
@@ -109,6 +110,15 @@ class Demo:
 
     def stay(self) -> None:
         """Start the UI and stay. Ends by a signal, or by DemoError where a process ends by itself."""
+        with self._screen.step("programme") as step:
+            with self._signals.held():
+                programme = start_programme(self._folder, self._plan, environment.base(), self._lock)
+                self._stack.callback(programme.commcare.stop)
+                self._environment |= programme.settings
+                intake = programme.start_intake(self._environment, self._lock)
+                self._stack.callback(intake.stop)
+            programme.wait_for(intake)
+            step.text = "CommCare, the intake and a worker run"
         with self._screen.step("Dagster UI") as step:
             with self._signals.held():
                 dagster, address = ui.start(self._folder, self._environment, self._lock)
@@ -117,19 +127,30 @@ class Demo:
             step.text = "The Dagster UI runs"
         self._folder.note_changing()
         self._stack.callback(self._folder.note_kept)
+        # What is stopped first is what stands last: nothing may call an org that is gone.
         self._stack.callback(self._org_process.stop)
+        self._stack.callback(programme.commcare.stop)
+        self._stack.callback(intake.stop)
         servers.let_change(self._org, CHANGES_PER_SECOND)
         socket = self._server.socket_url.with_database(databases.MIRROR)
+        programme.play()
         self._screen.say(
-            f"\n  Dagster UI   {address}\n  local org    {self._org.url}\n  PostgreSQL   {socket.libpq}\n"
+            f"\n  Dagster UI   {address}\n  forms        {programme.page}\n"
+            f"               sign in as operator  {programme.operator}\n"
+            f"               or as admin          {programme.admin}\n"
+            f"  local org    {self._org.url}\n  CommCare     {programme.commcare_url}\n"
+            f"  PostgreSQL   {socket.libpq}\n"
         )
         self._screen.say(
             "A contact changes in the org every few seconds, and the sensor brings it over; see Automation in the UI.\n"
+            "A week of a coffee programme is played: forms arrive, go to the org and PostgreSQL, and farmers become\n"
+            "cases in CommCare; see the page of forms. Some go wrong, as in any week.\n"
             "Ctrl-C stops everything; the data stay, and `make clean-demo` deletes them."
         )
+        running = (dagster, intake, programme.commcare, self._org_process)
         while True:
-            dagster.require_running()
-            self._org_process.require_running()
+            for process in running:
+                process.require_running()
             time.sleep(POLL_S)
 
     def _run_dagster(self, total: int, first: date, last: date) -> dict[str, dict[str, Any]]:

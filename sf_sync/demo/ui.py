@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 import time
 import urllib.error
@@ -14,9 +13,9 @@ from pathlib import Path
 from sf_sync.demo.children import Child
 from sf_sync.demo.errors import DemoError
 from sf_sync.demo.folder import DemoFolder
+from sf_sync.demo.ports import HOST, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = "127.0.0.1"
 USUAL_PORT = 3000
 START_TIMEOUT_S = 180
 POLL_S = 0.2
@@ -31,7 +30,7 @@ def prepare_home(folder: DemoFolder) -> None:
 def start(folder: DemoFolder, env: Mapping[str, str], lock: int) -> tuple[Child, str]:
     """Start `dagster dev`; returns it and the UI's address."""
     # With a port that is taken, its web server would end and the rest go on.
-    port = _free_port()
+    port = free_port(USUAL_PORT)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
     command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
     child = Child.start("dagster dev", command, folder=folder.path, env=env, lock=lock, patience_s=PATIENCE_S)
@@ -51,15 +50,3 @@ def wait_for(child: Child, address: str) -> None:
             if time.monotonic() > deadline:
                 raise DemoError(f"the Dagster UI does not answer at {address}\n{child.tail()}") from None
             time.sleep(POLL_S)
-
-
-def _free_port() -> int:
-    for port in (USUAL_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError(f"no port is free on {HOST}; end other programs")

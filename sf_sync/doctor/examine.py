@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sf_sync.catalog.definition import CatalogError, ObjectDefinition, chosen, load_catalog
-from sf_sync.doctor import database, objects, org, permissions, probing, settings, state_folder
+from sf_sync.catalog.definition import CatalogError, ObjectDefinition, catalog_of, chosen
+from sf_sync.doctor import commcare, database, objects, org, permissions, probing, settings, state_folder
 from sf_sync.doctor.database import DatabaseLooked
 from sf_sync.doctor.finding import Finding, failed, warning
 from sf_sync.salesforce.errors import SalesforceError
@@ -32,6 +32,7 @@ def examine(given: Settings | None = None, *, probe: bool = False) -> Iterator[F
     catalog, complaint = _catalog(looked.settings)
     if complaint is not None:
         yield complaint
+    yield from commcare.look(looked.settings)
     if not looked.names_org:
         return
     reached = org.look_at_address(looked.settings)
@@ -82,6 +83,6 @@ def _signed_in(
 
 def _catalog(given: Settings) -> tuple[dict[str, ObjectDefinition], Finding | None]:
     try:
-        return chosen(load_catalog(given.catalog), given.object_names), None
+        return chosen(catalog_of(given), given.object_names), None
     except CatalogError as error:
         return {}, failed(CATALOG, str(error), "correct the file, SF_SYNC_CATALOG or SF_SYNC_OBJECTS")

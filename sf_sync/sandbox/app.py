@@ -54,7 +54,7 @@ class App:
             _log.exception("%s %s", call.method, call.path)
             reply = error_reply(ApiError(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred"))
         if reply.drop:
-            _drop(send)
+            drop(send)
             return
         await self._send(reply, send)
 
@@ -85,7 +85,7 @@ async def _stream(stream: Stream, send: Send) -> None:
         whole = b"".join(stream.chunks())
         await send({"type": "http.response.body", "body": whole[: len(whole) // 2], "more_body": True})
         await asyncio.sleep(0.05)
-        _drop(send)
+        drop(send)
         return
     for chunk in stream.chunks():
         if stream.rate is None:
@@ -98,7 +98,7 @@ async def _stream(stream: Stream, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _drop(send: Send) -> None:
+def drop(send: Send) -> None:
     """Close the connection under the client: ASGI has no word for it, so uvicorn's own transport is used."""
     cycle: Any = getattr(send, "__self__")  # noqa: B009 - a bound method of uvicorn's request cycle
     cycle.transport.abort()

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, TIMESTAMP, TSTZMULTIRANGE, UUID
 
-SCHEMAS = ("salesforce", "salesforce_live", "sync", "delivery", "analytics")
+SCHEMAS = ("salesforce", "salesforce_live", "sync", "delivery", "pima", "geo", "analytics")
 
 metadata = MetaData(schema="sync")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,6 +25,10 @@ from sf_sync.web.keys import Keys
 from sf_sync.web.limits import Limits, Room
 from sf_sync.web.meters import Meters
 from sf_sync.web.metrics import Metrics
+from sf_sync.web.operations.delivering import OpenWorker, Waits
+from sf_sync.web.operations.routes import add_operations
+from sf_sync.web.page import add_page
+from sf_sync.web.people import People
 from sf_sync.web.storing import Storing
 
 SOURCES = {"/process-data-cc": COMMCARE, "/process-data-sf": SALESFORCE}
@@ -34,13 +38,20 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the application is made of."""
+    """What the application is made of.
+
+    `registries` by source. `open_worker` opens a worker for those who ask for a delivery and wait for it; None where
+    this process is not to deliver by itself.
+    """
 
     database: Database
     keys: Keys
-    registry: Registry
+    registries: Mapping[str, Registry]
+    people: People = field(default_factory=People)
+    open_worker: OpenWorker | None = None
     connection_name: str = CONNECTION
     limits: Limits = field(default_factory=Limits)
+    waits: Waits = field(default_factory=Waits)
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -54,16 +65,23 @@ def make_app(parts: Parts) -> FastAPI:
         with gatherer:
             yield
         storing.close()
+        end_operations()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     for path, source in SOURCES.items():
-        intake = Intake(source, parts.registry, parts.keys, room, storing, meters)
+        # A source without mappings of its own is told apart by the same routing names.
+        registry = parts.registries.get(source.name) or parts.registries[COMMCARE.name]
+        intake = Intake(source, registry, parts.keys, room, storing, meters)
         app.add_route(path, intake.receive, ["POST"])
     health = Health(parts.database, parts.connection_name, room)
     app.add_route("/healthz", health.alive, ["GET"])
     app.add_route("/readyz", health.ready, ["GET"])
     metrics = Metrics(parts.database, parts.connection_name, parts.keys, meters.registry)
     app.add_route("/metrics", metrics.show, ["GET"])
+    end_operations = add_operations(
+        app, parts.database, parts.connection_name, parts.people, parts.open_worker, parts.waits
+    )
+    add_page(app, parts)
     app.add_exception_handler(HTTPException, _not_served)
     app.add_exception_handler(Exception, _broken)
     return app
@@ -71,6 +89,9 @@ def make_app(parts: Parts) -> FastAPI:
 
 async def _not_served(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return refusal(405, f"expected {' or '.join(allowed.split(', '))} at this address", error.headers)
     return refusal(error.status_code, error.detail, error.headers)
 
 

@@ -109,12 +109,18 @@ def _signed(keys: Keys, headers: Headers) -> Signed:
     return Signed(keys, headers.get("webhook-id", ""), timestamp, headers["webhook-signature"])
 
 
-def _basic(keys: Keys, authorization: str) -> Known:
+def basic_credentials(authorization: str) -> tuple[str, bytes]:
+    """The name and the secret of Authorization: Basic. Raises Unauthorized."""
     try:
         name, _, secret = base64.b64decode(authorization[6:].strip(), validate=True).partition(b":")
     except (binascii.Error, ValueError):
         raise Unauthorized("Authorization: Basic is not base64 of name:secret") from None
-    found = keys.name_of(secret, name.decode("utf-8", "replace"))
+    return name.decode("utf-8", "replace"), secret
+
+
+def _basic(keys: Keys, authorization: str) -> Known:
+    name, secret = basic_credentials(authorization)
+    found = keys.name_of(secret, name)
     if found is None:
         raise Unauthorized("Authorization: Basic is no key of ours; expected its name and its secret")
     return Known(found)

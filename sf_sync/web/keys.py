@@ -1,4 +1,4 @@
-"""The keys of senders: secrets with a name, from the settings or from a file that only its owner can read."""
+"""Keys: secrets with a name, from the settings or from a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from sf_sync.settings import Settings, SettingsError
 
@@ -26,7 +28,7 @@ _SIGNING = "whsec_"  # how Standard Webhooks writes a secret: the rest is base64
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One sender's secret."""
+    """A secret and whose it is."""
 
     name: str
     secret: str = field(repr=False)
@@ -65,18 +67,25 @@ class Keys:
     @classmethod
     def of(cls, settings: Settings) -> Keys:
         """The keys that the settings name. Raises SettingsError; the message repeats no secret."""
-        keys: list[Key] = []
-        if settings.intake_keys is not None:
-            text = settings.intake_keys.get_secret_value().replace(",", "\n")
-            keys += _read("SF_SYNC_INTAKE_KEYS", text)
-        if settings.intake_keys_file is not None:
-            keys += _read(
-                f"SF_SYNC_INTAKE_KEYS_FILE {settings.intake_keys_file}", _private(settings.intake_keys_file)
-            )
+        keys = read_keys("SF_SYNC_INTAKE_KEYS", settings.intake_keys, settings.intake_keys_file)
         names = [key.name for key in keys]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise SettingsError(f"the intake key {twice[0]} is given twice; give each key a name of its own")
-        return cls(tuple(keys))
+        return cls(keys)
+
+
+def read_keys(setting: str, given: SecretStr | None, file: Path | None) -> tuple[Key, ...]:
+    """The keys that a setting holds by comma, and those of the file that `setting`_FILE names.
+
+    Raises SettingsError; the message repeats no secret.
+    """
+    keys: list[Key] = []
+    if given is not None:
+        keys += _read(setting, given.get_secret_value().replace(",", "\n"))
+    if file is not None:
+        where = f"{setting}_FILE {file}"
+        keys += _read(where, _private(where, file))
+    return tuple(keys)
 
 
 def _read(where: str, text: str) -> Iterator[Key]:
@@ -94,17 +103,16 @@ def _read(where: str, text: str) -> Iterator[Key]:
         yield key
 
 
-def _private(path: Path) -> str:
+def _private(where: str, path: Path) -> str:
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SettingsError(f"SF_SYNC_INTAKE_KEYS_FILE {path} can't be read: {reason}") from None
+        raise SettingsError(f"{where} can't be read: {reason}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(
-            f"SF_SYNC_INTAKE_KEYS_FILE {path} can be read by other users (mode {stat.S_IMODE(mode):04o}); "
-            f"run `chmod 600 {path}`"
+            f"{where} can be read by other users (mode {stat.S_IMODE(mode):04o}); run `chmod 600 {path}`"
         )
     return text
 

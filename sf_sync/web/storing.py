@@ -12,11 +12,10 @@ import psycopg
 
 from sf_sync.delivery.gathering import Gatherer
 from sf_sync.delivery.records import Incoming, Receipt
+from sf_sync.delivery.sent_before import version_for
 from sf_sync.store.database import Database, DatabaseError
 from sf_sync.web.limits import Busy, Room
 
-# A record whose source doesn't order its versions, sent with other contents: they are numbered as they come.
-VERSIONS = 1_000
 RECORD_BYTES = 1_000  # about what a record takes beside its body
 
 
@@ -101,23 +100,7 @@ class SentBefore:
         if self._connection is None:
             session = self.database.connect("intake duplicates", autocommit=True)
             self._connection = self._opened.enter_context(session)
-        row = self._connection.execute(
-            """
-            select coalesce(min(version) filter (where body is null or body = %(body)b), max(version) + 1)
-            from delivery.inbox
-            where connection = %(connection)s and source = %(source)s and record_id = %(record_id)s
-                and version >= %(version)s and version < %(version)s + %(versions)s
-            """,
-            {
-                "body": record.body,
-                "connection": self.connection_name,
-                "source": record.source,
-                "record_id": record.record_id,
-                "version": record.version,
-                "versions": VERSIONS,
-            },
-        ).fetchone()
-        return int(row[0]) if row and row[0] is not None else record.version
+        return version_for(self._connection, self.connection_name, record)
 
     def close(self) -> None:
         """End the session; the next look opens another."""

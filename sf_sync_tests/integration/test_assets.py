@@ -244,7 +244,7 @@ def test_the_staging_view_is_built_and_its_tests_are_checks(
     org: LocalOrg, instance: dg.DagsterInstance, database: Database
 ) -> None:
     read(instance, days=41)
-    done = dg.materialize([dbt_models()], resources={"dbt_cli": dbt_resource()}, instance=instance)
+    done = dg.materialize([dbt_models(pima=False)], resources={"dbt_cli": dbt_resource()}, instance=instance)
     assert done.success
     assert {check.passed for check in done.get_asset_check_evaluations()} == {True}
     with database.connect("look") as connection:
@@ -264,4 +264,4 @@ def test_models_that_changed_since_the_manifest_are_refused(
 ) -> None:
     monkeypatch.setattr(dbt, "manifest_is_current", lambda: False)
     with pytest.raises(dg.Failure, match="run `make manifest`"):
-        dg.materialize([dbt_models()], resources={"dbt_cli": dbt_resource()}, instance=instance)
+        dg.materialize([dbt_models(pima=False)], resources={"dbt_cli": dbt_resource()}, instance=instance)

@@ -10,8 +10,7 @@ import pytest
 
 from bench import follow, mapping, memory, mirror, pages, profile, relations
 from bench.local import Place
-from sf_sync.delivery.mapping.routing import Registry
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 from sf_sync.sandbox.control.client import ControlClient
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
@@ -52,7 +51,7 @@ def test_every_measurement_can_be_made(
 
 
 def test_plans_of_forms_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    mapping.measure(Registry.load(FOLDERS["commcare"]), rounds=1, seconds=0.01)
+    mapping.measure(load_registry("commcare"), rounds=1, seconds=0.01)
     said = capsys.readouterr().out
     for form in ("farm_visit_full__et", "training_observation", "attendance_light"):
         assert form in said

@@ -8,17 +8,30 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from sf_sync.definitions import gather
 from sf_sync.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("definitions.snapshot.txt")
+PIMA_SNAPSHOT = Path(__file__).with_name("definitions_of_pima.snapshot.txt")
 
 
 def test_what_dagster_sees_is_what_was_agreed() -> None:
-    seen = "\n".join(_lines()) + "\n"
+    _compare(_lines(), SNAPSHOT)
+
+
+def test_what_pima_adds_is_what_was_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = set(_lines())
+    monkeypatch.setenv("SF_SYNC_PIMA", "true")
+    _compare([line for line in _lines() if line not in without], PIMA_SNAPSHOT)
+
+
+def _compare(lines: list[str], snapshot: Path) -> None:
+    seen = "\n".join(lines) + "\n"
     if os.environ.get("WRITE_SNAPSHOT"):
-        SNAPSHOT.write_text(seen)
-    assert seen == SNAPSHOT.read_text()
+        snapshot.write_text(seen)
+    assert seen == snapshot.read_text()
 
 
 def _lines() -> list[str]:

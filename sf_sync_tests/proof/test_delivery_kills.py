@@ -22,9 +22,8 @@ import pytest
 
 from sf_sync.delivery.inbox import Inbox
 from sf_sync.delivery.mapping.plan import Target
-from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.sources import COMMCARE
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 from sf_sync.sandbox.rest import collections
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import CONNECTION
@@ -40,7 +39,7 @@ KINDS = (
 )
 GROUPS, KILLS, FORMS_A_KILL = 12, 20, 20
 GROUP, SESSION = "a0TDM0000001G01AA2", "a0SDM0000001S01AA2"
-REGISTRY = Registry.load(FOLDERS[COMMCARE.name])
+REGISTRY = load_registry(COMMCARE.name)
 SECONDS = 60.0
 
 

@@ -14,8 +14,9 @@ from sf_sync.cli import app
 from sf_sync.dbt import project
 from sf_sync.dbt.generate import STAGING, differing, generate
 from sf_sync.dbt.org_columns import FILE, OrgColumn, OrgObject, org_columns_text
-from sf_sync.dbt.standard_fields import FOLDER, StandardObject, standard_model
+from sf_sync.dbt.standard_fields import FOLDER, PIMA_FOLDER, StandardObject, file_of, standard_model
 
+CATALOG = load_catalog(pima=True)
 TEXTS = {"string", "picklist", "multipicklist", "textarea", "phone", "email", "url", "combobox"}
 
 
@@ -33,17 +34,19 @@ def test_the_repository_holds_what_is_generated() -> None:
 
 def test_every_built_in_object_has_a_model() -> None:
     assert {path.stem for path in FOLDER.glob("*.yaml")} == set(load_catalog())
+    assert {path.stem for path in FOLDER.rglob("*.yaml")} == set(CATALOG)
 
 
-@pytest.mark.parametrize("name", sorted(load_catalog()))
+@pytest.mark.parametrize("name", sorted(CATALOG))
 def test_standard_fields_are_of_known_types_and_are_all_shown(name: str) -> None:
-    definition = load_catalog()[name]
-    standard = StandardObject.model_validate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
+    definition, path = CATALOG[name], file_of(name)
+    assert path is not None
+    standard = StandardObject.model_validate(yaml.safe_load(path.read_text()))
     assert set(standard.sources) == {source.sobject for source in definition.sources}
     fields = {field: one for fields in standard.sources.values() for field, one in fields.items()}
     assert {one.type.partition("(")[0] for one in fields.values()} <= TEXTS | {*TYPES, "address"}
     assert not {one.type for one in fields.values()} & (UNREAD_TYPES - {"address"})
-    assert not [field for field in fields if field.endswith(("__c", "__s"))]
+    assert path.parent == PIMA_FOLDER or not [field for field in fields if field.endswith(("__c", "__s"))]
     model = standard_model(definition)
     assert model is not None
     own = {"salesforce_id", "_read_at", "_synced_at", definition.discriminator}
@@ -97,6 +100,23 @@ def test_an_orgs_own_columns_and_objects_come_from_its_file(folder: Path) -> Non
     (firms,) = [table for table in sources if table["name"] == "firms"]
     assert firms["identifier"] == "sf_firms"
     assert firms["config"]["meta"]["dagster"]["asset_key"] == ["salesforce", "firms"]
+
+
+def test_models_of_pima_are_left_out_unless_the_org_has_the_object_under_that_name(folder: Path) -> None:
+    def tags() -> dict[str, list[str]]:
+        models = yaml.safe_load((folder / STAGING / "_models.yml").read_text())["models"]
+        return {model["name"]: model["config"]["tags"] for model in models if "config" in model}
+
+    of_pima = {f"stg_salesforce__{path.stem}": ["pima"] for path in PIMA_FOLDER.glob("*.yaml")}
+    assert tags() == of_pima
+    own = {
+        "projects": OrgObject(table="sf_my_projects", columns={"size": OrgColumn(type="text", doc="Size.")})
+    }
+    (folder / FILE).write_text(org_columns_text(own))
+    generate(folder)
+    assert of_pima.keys() - tags().keys() == {"stg_salesforce__projects"}
+    sources = yaml.safe_load((folder / STAGING / "_sources.yml").read_text())["sources"][0]["tables"]
+    assert [one["identifier"] for one in sources if one["name"] == "projects"] == ["sf_my_projects"]
 
 
 def test_check_and_database_are_not_asked_together() -> None:

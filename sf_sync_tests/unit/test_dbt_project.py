@@ -32,6 +32,18 @@ def documented() -> dict[str, Any]:
     return {model["name"]: model for path in files for model in yaml.safe_load(path.read_text())["models"]}
 
 
+def with_questions(select: str) -> str:
+    """A select with the columns that a variable of the project lists."""
+    variables = yaml.safe_load((dbt.PROJECT / "dbt_project.yml").read_text())["vars"]
+
+    def listed(loop: re.Match[str]) -> str:
+        return "".join(f"\n    a.{question['column']}," for question in variables[loop[1]])
+
+    return re.sub(
+        r"\n    \{%- for question in var\(\"(\w+)\"\) %\}.*?\{%- endfor %\}", listed, select, flags=re.DOTALL
+    )
+
+
 @pytest.mark.parametrize("path", sorted(MODELS.rglob("*.sql")), ids=lambda path: path.stem)
 def test_every_model_names_its_columns_and_documents_each(path: Path) -> None:
     text = path.read_text()
@@ -41,7 +53,7 @@ def test_every_model_names_its_columns_and_documents_each(path: Path) -> None:
     if path.stem.startswith("stg_"):
         assert re.findall(r"^    '(\w+)': ", text, re.MULTILINE) == columns
     else:
-        last = text[text.rindex("\nselect\n") : text.rindex("\nfrom ")]
+        last = with_questions(text[text.rindex("\nselect\n") : text.rindex("\nfrom ")])
         assert re.findall(r"(\w+),?$", last, re.MULTILINE)[1:] == columns
     assert not re.search(r"select\s+\*", text)
 

@@ -46,9 +46,12 @@ def test_http_is_taken_for_loopback_only(setting: pytest.MonkeyPatch, url: str) 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("SF_INSTANCE_URL", "http://example.my.salesforce.com", "would send the token in clear"),
+        ("SF_INSTANCE_URL", "http://example.my.salesforce.com", "would send the secret in clear"),
         ("SF_INSTANCE_URL", "example.my.salesforce.com", "expected the org's address"),
         ("SF_INSTANCE_URL", "https://user:pw@example.com", "expected the org's address"),
+        ("CC_BASE_URL", "http://commcare.example.org", "would send the secret in clear"),
+        ("CC_BASE_URL", "commcare.example.org", "expected CommCare's address"),
+        ("CC_AT_ONCE", "0", "CC_AT_ONCE"),
         ("SF_API_VERSION", "new", "not an API version"),
         ("SF_API_VERSION", "41.0", "59.0 or later"),
         ("SF_AUTH", "password", "'client_credentials', 'jwt'"),
@@ -65,7 +68,14 @@ def test_a_wrong_value_is_named(setting: pytest.MonkeyPatch, name: str, value: s
 
 @pytest.mark.parametrize(
     "name",
-    ["DATABASE_URL", "DAGSTER_DATABASE_URL", "SF_CLIENT_SECRET", "SF_REFRESH_TOKEN", "SF_ACCESS_TOKEN"],
+    [
+        "DATABASE_URL",
+        "DAGSTER_DATABASE_URL",
+        "SF_CLIENT_SECRET",
+        "SF_REFRESH_TOKEN",
+        "SF_ACCESS_TOKEN",
+        "CC_API_KEY",
+    ],
 )
 def test_secrets_are_never_printed(setting: pytest.MonkeyPatch, name: str) -> None:
     setting.setenv(name, "postgresql://u:hunter2@h/d")
@@ -77,3 +87,18 @@ def test_secrets_are_never_printed(setting: pytest.MonkeyPatch, name: str) -> No
 def test_an_empty_variable_is_an_unset_one(setting: pytest.MonkeyPatch) -> None:
     setting.setenv("SF_SYNC_FIRST_DAY", "")
     assert Settings.load().first_day is None
+
+
+def test_what_commcare_still_needs_is_named(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("CC_DOMAIN", "pima")
+    settings = Settings.load()
+
+    assert settings.missing_for_commcare == ("CC_USERNAME", "CC_API_KEY")
+    with pytest.raises(SettingsError, match="not set: CC_USERNAME, CC_API_KEY"):
+        settings.require_commcare()
+
+
+def test_commcare_is_the_public_one_unless_another_is_named(setting: pytest.MonkeyPatch) -> None:
+    assert Settings.load().commcare_url == "https://www.commcarehq.org"
+    setting.setenv("CC_BASE_URL", "https://eu.example.org/a/ignored")
+    assert Settings.load().commcare_url == "https://eu.example.org"

@@ -18,7 +18,10 @@ its groups), `var`, `const`, and inside a foreach `item` or `code`.
       - {id: session, op: update, object: Training_Session__c, key: {CommCare_Case_Id__c: form.session}}
       - id: attendance
         when: form.present          # else it is skipped
-        foreach: {in: multi(form.present), as: code, when: "not(eq(code, '0'))"}    # or a list of them, nested
+        foreach: {in: multi(form.present), as: code, when: "not(eq(code, '0'))"}    # or a list of them, nested;
+                                    # `required: true`: without the list, which may be empty, the record is refused
+        var: {name: "concat(form.group, code)"}     # more values with a name, anew in each turn
+        each_alone: true            # what is wrong with one operation fails that one, not the record
         op: upsert                  # update: must be there already; delete
         object: Attendance__c
         key: {Submission_ID__c: "concat(form.session, code)"}     # never blank
@@ -34,6 +37,10 @@ its groups), `var`, `const`, and inside a foreach `item` or `code`.
 A field whose path leads nowhere isn't sent, one that is blank is sent as null (or left out, by `blanks`), and values
 stay text until they become the type that the target's describe says (`values.py`). The forms of a value other than an
 expression are in `value_forms.py`. A file is checked whole when it is loaded; `limits.py` says what a record may take.
+
+Where no expression should go, a domain brings functions in Python: records of the same kind as those of the table,
+given to `Registry.load(…, functions=…)`, checked and paid for like them, that read code lists by `scope.lists`. What
+they return, often a list for a foreach, is values for the mapping to write (`sf_sync.pima.surveys` is one).
 
 `Registry.load(folder)` reads a folder of mappings, `registry.route(document)` finds those for a record, and
 `mapping.plan(document)` gives the plan or raises RecordRefused.

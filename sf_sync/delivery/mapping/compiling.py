@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sf_sync.delivery.mapping.arguments import bounded_list
@@ -34,6 +34,8 @@ class Vocabulary:
     constants: Mapping[str, object]
     variables: Collection[str] = ()
     loop_names: Collection[str] = ()
+    lists: Collection[str] = ()
+    functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS)
 
 
 def path_text(ast: Ast) -> str:
@@ -222,12 +224,13 @@ class Compiler:
     def _function_expression(self, ast: Ast, depth: int, relative: bool) -> Evaluate:
         name, children = str(ast["value"]), list(ast["children"])
         arguments = [self.compile(child, depth=depth, relative=relative) for child in children]
-        function = FUNCTIONS.get(name)
+        known = self.vocabulary.functions
+        function = known.get(name)
         if function is None:
-            self.faults.append(f"unknown function `{name}`; there are {', '.join(sorted(FUNCTIONS))}")
+            self.faults.append(f"unknown function `{name}`; there are {', '.join(sorted(known))}")
             return _nothing
         self._check_call(name, function, children)
-        if function.reads_record:
+        if function.reads_record or function.lists:
             self.constant = False
         texts = tuple(path_text(child) for child in children)
         of_record = [child["type"] != "literal" for child in children]
@@ -247,6 +250,8 @@ class Compiler:
             self.faults.append(f"{name}() starts with one of {words}")
         if function.constant and not isinstance(self.vocabulary.constants.get(function.constant), str):
             self.faults.append(f"{name}() needs the constant `{function.constant}`")
+        for missing in sorted(set(function.lists) - set(self.vocabulary.lists)):
+            self.faults.append(f"{name}() needs the list {missing}")
 
 
 def _nothing(current: object, scope: Scope) -> object:

@@ -39,6 +39,10 @@ class RecordRefused(Exception):
         super().__init__(f"{mapping}: " + "; ".join(self.problems))
 
 
+class RecordIgnored(Exception):
+    """A record is for no mapping by a rule of its source, whatever it is called; the message is the rule's reason."""
+
+
 class Faults:
     """Collects what is wrong with one file, so that it is reported together."""
 

@@ -10,14 +10,14 @@ nowhere is remembered as absent until a field is made of it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 
 from sf_sync.delivery.mapping.compiling import Ast, Compiler, Evaluate, Vocabulary
-from sf_sync.delivery.mapping.functions import FUNCTIONS, Kind
+from sf_sync.delivery.mapping.functions import Function, Kind
 from sf_sync.delivery.mapping.limits import EXPRESSION_CHARACTERS, EXPRESSION_NODES
 from sf_sync.delivery.mapping.scope import Scope
 
@@ -56,7 +56,7 @@ def compile_expression(text: str, vocabulary: Vocabulary) -> Expression:
         compiler.faults.append(f"expression has more than {EXPRESSION_NODES} parts; use a var")
     if compiler.faults:
         raise ExpressionError(list(dict.fromkeys(compiler.faults)))
-    return Expression(text, _kind(ast), compiler.constant, compiler.nodes, evaluate)
+    return Expression(text, _kind(ast, vocabulary.functions), compiler.constant, compiler.nodes, evaluate)
 
 
 def _parse(text: str) -> Ast:
@@ -72,12 +72,12 @@ def _parse(text: str) -> Ast:
     return ast
 
 
-def _kind(ast: Ast) -> Kind:
+def _kind(ast: Ast, functions: Mapping[str, Function]) -> Kind:
     kind = ast["type"]
     if kind == "literal":
         return literal_kind(ast["value"])
     if kind == "function_expression":
-        return FUNCTIONS[ast["value"]].returns
+        return functions[ast["value"]].returns
     if kind == "comparator":
         return "boolean"
     if kind in ("projection", "filter_projection"):

@@ -1,5 +1,7 @@
 """The functions that expressions may call: a closed table of total, bounded functions.
 
+A domain's own functions (`Registry.load(…, functions=…)`) are records of the same kind beside it.
+
 Blank in, blank out (for conditions: false). What can't be used is noted as a warning and comes out as null.
 The names are those of the forms' vocabulary; rules R3–R6 and R9 say what they do.
 """
@@ -22,9 +24,11 @@ Body = Callable[[Scope, Sequence[object], Sequence[str]], object]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the table. `words`: what its first argument, a literal, may be.
+    """A function that expressions may call. `words`: what its first argument, a literal, may be.
 
-    `constant`: a constant that it reads. `reads_record`: its outcome depends on more than its arguments.
+    `constant` and `lists`: the constant and the code lists that it reads, checked at load. `reads_record`: its outcome
+    depends on more than its arguments. `body` is total: it takes any JSON without changing it, pays for its work with
+    `scope.spend`, and raises nothing but TooMuch.
     """
 
     body: Body
@@ -33,6 +37,7 @@ class Function:
     at_most: int | None
     words: tuple[str, ...] = ()
     constant: str | None = None
+    lists: tuple[str, ...] = ()
     reads_record: bool = False
 
 
@@ -55,6 +60,11 @@ def _join(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
 def _capitalise(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
     text = text_of(scope, args[0])
     return None if text is None else bounded_text(text[:1].upper() + text[1:])
+
+
+def _lower(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
+    text = text_of(scope, args[0])
+    return None if text is None else bounded_text(text.lower())
 
 
 def _is_blank(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
@@ -162,6 +172,7 @@ FUNCTIONS: dict[str, Function] = {
     "concat": Function(_concat, "text", 1, None),
     "join": Function(_join, "text", 2, None),
     "capitalise": Function(_capitalise, "text", 1, 1),
+    "lower": Function(_lower, "text", 1, 1),
     "yes_if": Function(_yes_if, "text", 2, None),
     # conditions
     "blank": Function(_is_blank, "boolean", 1, 1),

@@ -12,10 +12,11 @@ from typing import get_args
 from sf_sync.delivery.mapping.checks import check_steps, typed
 from sf_sync.delivery.mapping.code_lists import CodeList
 from sf_sync.delivery.mapping.errors import Faults
+from sf_sync.delivery.mapping.functions import FUNCTIONS, Function
 from sf_sync.delivery.mapping.model import Program, Recipe, Refusal, Route, Step
 from sf_sync.delivery.mapping.plan import Versions
 from sf_sync.delivery.mapping.planning import Mapping
-from sf_sync.delivery.mapping.steps import StepReader, read_blanks, recipes
+from sf_sync.delivery.mapping.steps import StepReader, read_blanks, read_variables, recipes
 from sf_sync.delivery.mapping.value_forms import ValueReader
 from sf_sync.delivery.mapping.values import Schema
 from sf_sync.delivery.mapping.yaml_nodes import Node, read_yaml
@@ -37,12 +38,14 @@ def load_mapping(
     path: Path,
     lists: Readable[str, CodeList],
     constants: Readable[str, object],
-    schema: Schema | None = None,
+    schemas: Readable[str, Schema] | None = None,
+    functions: Readable[str, Function] | None = None,
 ) -> Mapping:
     """The mapping of a YAML file, named after it.
 
-    With a `schema` the objects, fields and types are checked, and plans carry values of the fields' types
-    instead of text. Raises MappingError with file and line of every fault.
+    Where `schemas` has its destination, the objects, fields and types are checked, and plans carry values of the
+    fields' types instead of text. `functions` are those it may call besides the closed table; none may have the
+    name of one there. Raises MappingError with file and line of every fault.
     """
     faults = Faults(path)
     root = read_yaml(path)
@@ -56,12 +59,15 @@ def load_mapping(
     for key in NEEDED:
         if key not in entries:
             faults.add(root.line, f"a mapping needs `{key}`")
-    program = _Reader(faults, ValueReader(faults, constants, lists)).program(entries)
+    program = _Reader(
+        faults, ValueReader(faults, constants, lists, {**(functions or {}), **FUNCTIONS})
+    ).program(entries)
     check_steps(program.steps, constants, faults)
+    schema = (schemas or {}).get(program.destination)
     if schema is not None:
         program = _with_types(program, constants, schema, faults)
     faults.raise_if_any()
-    return Mapping(path.stem, _hash(root, lists, constants), program, constants)
+    return Mapping(path.stem, _hash(root, lists, constants), program, constants, lists)
 
 
 def _with_types(
@@ -85,7 +91,7 @@ class _Reader:
 
     def program(self, entries: Readable[str, Node]) -> Program:
         routes = self._routes(entries.get("routes"))
-        variables = self._variables(entries.get("var"))
+        variables = read_variables(self.values, entries.get("var"))
         require = recipes(self.values, entries.get("require"))
         return Program(
             routes=routes,
@@ -94,7 +100,7 @@ class _Reader:
             lane=self._expression(entries.get("lane")),
             event_time=self._expression(entries.get("event_time")),
             require=require,
-            refuse=self._refusals(entries.get("refuse")),
+            refuse=read_refusals(self.values, entries.get("refuse"), "refuse"),
             variables=variables,
             steps=self._steps(entries, frozenset(recipe.text for recipe in require)),
         )
@@ -121,17 +127,6 @@ class _Reader:
             routes.append(Route(name.raw, when))
         return tuple(routes)
 
-    def _variables(self, node: Node | None) -> tuple[tuple[str, Recipe], ...]:
-        if node is None:
-            return ()
-        if node.entries is None:
-            self.faults.add(node.line, "`var` needs values by name")
-        variables = []
-        for name, one in (node.entries or {}).items():
-            variables.append((name, self.values.value(one)))
-            self.values.variables.add(name)
-        return tuple(variables)
-
     def _destination(self, node: Node | None) -> str:
         if node is None:
             return "salesforce"
@@ -144,18 +139,24 @@ class _Reader:
             self.faults.add(node.line, f"`versions` must be one of {', '.join(get_args(Versions))}")
         return "every" if node is not None and node.value == "every" else "latest"
 
-    def _refusals(self, node: Node | None) -> tuple[Refusal, ...]:
-        refusals = []
-        for one in self._elements(node, "refuse"):
-            entries = one.entries or {}
-            if entries.keys() != {"when", "say"} or not entries["say"].raw:
-                self.faults.add(one.line, "each of `refuse` needs `when` and `say`")
-                continue
-            refusals.append(Refusal(self.values.condition(entries["when"]), entries["say"].raw))
-        return tuple(refusals)
-
     def _steps(self, entries: Readable[str, Node], required: frozenset[str]) -> tuple[Step, ...]:
         blanks = read_blanks(self.values, entries.get("blanks"), "send_null")
         reader = StepReader(self.values, blanks, required)
         steps = [reader.step(one) for one in self._elements(entries.get("steps"), "steps")]
         return tuple(step for step in steps if step is not None)
+
+
+def read_refusals(values: ValueReader, node: Node | None, name: str) -> tuple[Refusal, ...]:
+    """A list of conditions, each with what is said where it holds."""
+    if node is None:
+        return ()
+    if not node.elements:
+        values.faults.add(node.line, f"`{name}` must be a list with at least one element")
+    refusals = []
+    for one in node.elements or []:
+        entries = one.entries or {}
+        if entries.keys() != {"when", "say"} or not entries["say"].raw:
+            values.faults.add(one.line, f"each of `{name}` needs `when` and `say`")
+            continue
+        refusals.append(Refusal(values.condition(entries["when"]), entries["say"].raw))
+    return tuple(refusals)

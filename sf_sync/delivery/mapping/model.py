@@ -68,16 +68,24 @@ class FieldGroup:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One turn for each element of a list; `name` (item or code) holds the element."""
+    """One turn for each element of a list; `name` (item or code) holds the element.
+
+    `required`: a record without the list is refused; the list may be empty.
+    """
 
     values: Recipe
     name: str
     when: Recipe | None
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Makes no, one or many operations on one object."""
+    """Makes no, one or many operations on one object.
+
+    `variables` are made anew for each operation. `each_alone`: what is wrong with one operation fails that one,
+    instead of the record.
+    """
 
     id: str
     line: int
@@ -93,6 +101,8 @@ class Step:
     after: tuple[str, ...]
     blanks: Blanks
     stale: StaleRule | None
+    variables: tuple[tuple[str, Recipe], ...] = ()
+    each_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ class Operation:
     `fields`: a field that isn't in it is left alone, None clears it. `references` by relationship name.
     `depends_on` are ids of operations of the same plan that must have succeeded; all of them have lower levels,
     so operations of one level, of many records, can be sent together.
+    `problem`: why it can't be sent; it fails alone, and the others of the plan go on.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Operation:
     references: Mapping[str, Reference]
     depends_on: tuple[str, ...] = ()
     level: int = 0
+    problem: str | None = None
 
     @property
     def target(self) -> Target:
@@ -103,7 +105,17 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; `from_json` gives the plan back."""
-        return {**asdict(self), "event_time": self.event_time and self.event_time.isoformat()}
+        return {
+            **_named(self),
+            "event_time": self.event_time and self.event_time.isoformat(),
+            "operations": [
+                {**_named(one), "references": {name: _named(to) for name, to in one.references.items()}}
+                for one in self.operations
+            ],
+            "stale": [_named(one) for one in self.stale],
+            "skipped": [_named(one) for one in self.skipped],
+            "warnings": [_named(one) for one in self.warnings],
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Plan:
@@ -121,6 +133,11 @@ class Plan:
             warnings=tuple(PlanWarning(**one) for one in stored["warnings"]),
             unlisted_warnings=stored["unlisted_warnings"],
         )
+
+
+def _named(part: Plan | Operation | Reference | StaleRule | Skipped | PlanWarning) -> dict[str, Any]:
+    # dataclasses.asdict copies every value too, which took a fifth of the time of planning.
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 def _operation(stored: Mapping[str, Any]) -> Operation:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sf_sync.delivery.mapping.arguments import elements_of, text_of
+from sf_sync.delivery.mapping.code_lists import CodeList
 from sf_sync.delivery.mapping.dependencies import with_levels
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.limits import (
@@ -44,10 +45,11 @@ class Mapping:
     hash: str
     program: Program
     constants: Readable[str, object]
+    lists: Readable[str, CodeList]
 
     def takes(self, routing_name: str, document: object) -> bool:
         """Whether a record of this routing name is for this mapping. Raises RecordRefused where it is too much."""
-        scope = Scope(document, self.constants)
+        scope = Scope(document, self.constants, self.lists)
         try:
             return any(
                 route.name == routing_name and (route.when is None or is_true(route.when.evaluate(scope)))
@@ -73,9 +75,12 @@ class _Draft:
     key: dict[str, Scalar] = field(default_factory=dict)
     fields: dict[str, Scalar] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    problem: str | None = None
 
     def operation(self) -> Operation:
         step = self.step
+        if self.problem is not None:
+            return Operation(self.id, step.id, step.op, step.object, self.key, {}, {}, problem=self.problem)
         return Operation(self.id, step.id, step.op, step.object, self.key, self.fields, self.references)
 
 
@@ -83,16 +88,16 @@ class _Planning:
     def __init__(self, mapping: Mapping, document: object) -> None:
         self.mapping = mapping
         self.program = mapping.program
-        self.scope = Scope(document, mapping.constants)
+        self.scope = Scope(document, mapping.constants, mapping.lists)
         self.problems: list[str] = []
         self.skipped: dict[Skipped, None] = {}
-        self.drafts: dict[tuple[str, tuple[Scalar, ...]], _Draft] = {}
+        self.drafts: dict[tuple[str, tuple[Scalar, ...], int], _Draft] = {}
         self.numbers: Counter[str] = Counter()
         self.turns = 0
         self.characters = 0
 
     def plan(self) -> Plan:
-        self._evaluate_variables()
+        self.variables = self._evaluated({}, self.program.variables)
         self._require(self.program.require)
         self._refuse()
         for step in self.program.steps:
@@ -118,15 +123,19 @@ class _Planning:
             unlisted_warnings=self.scope.unlisted,
         )
 
-    def _evaluate_variables(self) -> None:
-        known: dict[str, object] = {}
-        self.scope.names["var"] = known
-        for name, recipe in self.program.variables:
+    def _evaluated(
+        self, known: Readable[str, object], variables: Sequence[tuple[str, Recipe]]
+    ) -> dict[str, object]:
+        """The values that have a name, those that are known and more."""
+        values = dict(known)
+        self.scope.names["var"] = values
+        for name, recipe in variables:
             self.scope.field = name
             value = recipe.evaluate(self.scope)
             if value is not ABSENT:
-                known[name] = value
+                values[name] = value
         self.scope.field = None
+        return values
 
     def _require(self, recipes: Sequence[Recipe]) -> None:
         for recipe in recipes:
@@ -169,11 +178,12 @@ class _Planning:
             turns = 0
             for _ in self._turns(step.loops):
                 turns += 1
-                self._operation(step)
+                self._turn(step)
             if step.loops and not turns:
                 self._skip(step, f"no elements in {step.loops[-1].values.text}")
         for loop in step.loops:
             scope.names.pop(loop.name, None)
+        scope.names["var"] = self.variables
         scope.step = scope.field = None
 
     def _skip(self, step: Step, reason: str) -> None:
@@ -185,6 +195,9 @@ class _Planning:
             return
         loop, inner = loops[0], loops[1:]
         values = loop.values.evaluate(self.scope)
+        if loop.required and not isinstance(values, list):
+            self._problem(f"{loop.values.text} is missing or not a list")
+            return
         for value in elements_of(self.scope, values, loop.values.text):
             self.turns += 1
             if self.turns > LOOP_TURNS:
@@ -192,6 +205,15 @@ class _Planning:
             self.scope.names[loop.name] = value
             if loop.when is None or is_true(loop.when.evaluate(self.scope)):
                 yield from self._turns(inner)
+
+    def _turn(self, step: Step) -> None:
+        of_record = self.problems
+        if step.each_alone:
+            self.problems = []
+        if step.variables:
+            self._evaluated(self.variables, step.variables)
+        self._operation(step)
+        self.problems = of_record
 
     def _operation(self, step: Step) -> None:
         made = _Draft("", step)
@@ -211,11 +233,13 @@ class _Planning:
             return
         self._require(step.require)
         made.key = self._key(step)
+        if step.each_alone and self.problems:
+            made.problem = "; ".join(self.problems)
         self._keep(made)
 
     def _keep(self, made: _Draft) -> None:
         step = made.step
-        target = (step.id, tuple(made.key.values()))
+        target = (step.id, tuple(made.key.values()), len(self.drafts) if made.problem is not None else -1)
         earlier = self.drafts.get(target)
         if earlier is not None:
             self.scope.field = None

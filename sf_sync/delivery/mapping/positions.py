@@ -22,6 +22,11 @@ def position(text: str) -> tuple[str, str, str | None] | None:
     return tokens[0], tokens[1], tokens[2] if len(tokens) > 2 else None
 
 
+def ewkt(found: tuple[str, str, str | None]) -> str:
+    """A position as PostGIS writes points, longitude first."""
+    return f"SRID=4326;POINT({found[1]} {found[0]})"
+
+
 def _first_position(
     scope: Scope, args: Sequence[object], texts: Sequence[str]
 ) -> tuple[str, str, str | None] | None:
@@ -44,4 +49,4 @@ def gps(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
 def point(scope: Scope, args: Sequence[object], texts: Sequence[str]) -> object:
     """`point(a, b)`: the first valid position as EWKT, longitude first."""
     found = _first_position(scope, args, texts)
-    return f"SRID=4326;POINT({found[1]} {found[0]})" if found is not None else None
+    return ewkt(found) if found is not None else None

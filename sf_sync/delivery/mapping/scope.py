@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
+from sf_sync.delivery.mapping.code_lists import CodeList
 from sf_sync.delivery.mapping.limits import WARNINGS, WORK, TooMuch
 from sf_sync.delivery.mapping.plan import PlanWarning
 
@@ -25,11 +27,28 @@ LOOP_NAMES = ("item", "code")
 class Scope:
     """The one object that expressions are evaluated against: doc, form, metadata, var, const, item, code."""
 
-    __slots__ = ("_seen", "_work", "constants", "document", "field", "names", "step", "unlisted", "warnings")
+    __slots__ = (
+        "_seen",
+        "_work",
+        "constants",
+        "document",
+        "field",
+        "lists",
+        "names",
+        "step",
+        "unlisted",
+        "warnings",
+    )
 
-    def __init__(self, document: object, constants: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        document: object,
+        constants: Mapping[str, object],
+        lists: Mapping[str, CodeList] = MappingProxyType({}),
+    ) -> None:
         self.document: dict[str, object] = document if isinstance(document, dict) else {}
         self.constants = constants
+        self.lists = lists
         self.names: dict[str, object] = {
             "doc": document,
             "form": self.document.get("form", ABSENT),

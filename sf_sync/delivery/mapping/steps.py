@@ -23,7 +23,19 @@ from sf_sync.delivery.mapping.values import ValueRejected, scalar
 from sf_sync.delivery.mapping.yaml_nodes import Node
 
 NEEDED = ("id", "op", "object", "key")
-OPTIONAL = ("when", "foreach", "require", "fields", "also", "needs", "after", "blanks", "stale")
+OPTIONAL = (
+    "when",
+    "foreach",
+    "var",
+    "require",
+    "fields",
+    "also",
+    "needs",
+    "after",
+    "blanks",
+    "stale",
+    "each_alone",
+)
 API_NAME = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
 STEP_ID = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
 
@@ -53,10 +65,12 @@ class StepReader:
         when = self.values.condition(entries["when"]) if "when" in entries else None
         loops = self._loops(entries)
         self.values.loop_names = tuple(loop.name for loop in loops)
+        of_mapping = set(self.values.variables)
         try:
             return self._rest(node, entries, when, loops)
         finally:
             self.values.loop_names = ()
+            self.values.variables = of_mapping
 
     def _rest(
         self, node: Node, entries: Mapping[str, Node], when: Recipe | None, loops: tuple[Loop, ...]
@@ -66,6 +80,8 @@ class StepReader:
             self.faults.add(entries["id"].line, "`id` must be lower-case letters, digits and _")
         if op not in get_args(OperationKind):
             self.faults.add(entries["op"].line, f"`op` must be one of {', '.join(get_args(OperationKind))}")
+        variables = read_variables(self.values, entries.get("var"))
+        each_alone = self._switch(entries, "each_alone")
         require = recipes(self.values, entries.get("require"))
         required = self.required | {recipe.text for recipe in require}
         fields = self._fields(entries.get("fields"), required)
@@ -85,7 +101,15 @@ class StepReader:
             after=tuple(str(one.value) for one in texts(self.values, entries.get("after"))),
             blanks=read_blanks(self.values, entries.get("blanks"), self.blanks),
             stale=self._stale(identifier, entries.get("stale")),
+            variables=variables,
+            each_alone=each_alone,
         )
+
+    def _switch(self, entries: Mapping[str, Node], name: str) -> bool:
+        node = entries.get(name)
+        if node is not None and not isinstance(node.value, bool):
+            self.faults.add(node.line, f"`{name}` is true or false")
+        return node is not None and node.value is True
 
     def _api_name(self, node: Node) -> str:
         if not isinstance(node.value, str) or not API_NAME.fullmatch(node.value):
@@ -155,8 +179,8 @@ class StepReader:
         loops: list[Loop] = []
         for one in node.elements or [node]:
             keys = one.entries
-            if keys is None or not {"in", "as"} <= keys.keys() <= {"in", "as", "when"}:
-                self.faults.add(one.line, "`foreach` needs `in` and `as`, and may have `when`")
+            if keys is None or not {"in", "as"} <= keys.keys() <= {"in", "as", "when", "required"}:
+                self.faults.add(one.line, "`foreach` needs `in` and `as`, and may have `when` and `required`")
                 continue
             name = str(keys["as"].value)
             if name not in LOOP_NAMES or name in (loop.name for loop in loops):
@@ -167,7 +191,7 @@ class StepReader:
                 self.faults.add(keys["in"].line, "`in` must be a list; use multi(…), repeat(…) or list(…)")
             self.values.loop_names += (name,)
             when = self.values.condition(keys["when"]) if "when" in keys else None
-            loops.append(Loop(values, name, when))
+            loops.append(Loop(values, name, when, self._switch(keys, "required")))
         self.values.loop_names = ()
         return tuple(loops)
 
@@ -211,6 +235,19 @@ def texts(values: ValueReader, node: Node | None) -> list[Node]:
         values.faults.add(node.line, "expected a list of texts")
         return []
     return elements
+
+
+def read_variables(values: ValueReader, node: Node | None) -> tuple[tuple[str, Recipe], ...]:
+    """Values with a name, each of which may use those above it."""
+    if node is None:
+        return ()
+    if node.entries is None:
+        values.faults.add(node.line, "`var` needs values by name")
+    variables = []
+    for name, one in (node.entries or {}).items():
+        variables.append((name, values.value(one)))
+        values.variables.add(name)
+    return tuple(variables)
 
 
 def recipes(values: ValueReader, node: Node | None) -> tuple[Recipe, ...]:

@@ -24,7 +24,7 @@ from sf_sync.delivery.mapping.expressions import (
     compile_expression,
     literal_kind,
 )
-from sf_sync.delivery.mapping.functions import Kind
+from sf_sync.delivery.mapping.functions import FUNCTIONS, Function, Kind
 from sf_sync.delivery.mapping.model import Recipe
 from sf_sync.delivery.mapping.scope import ABSENT, Scope, is_blank, is_true
 from sf_sync.delivery.mapping.yaml_nodes import Node
@@ -48,6 +48,7 @@ class ValueReader:
     faults: Faults
     constants: Mapping[str, object]
     lists: Mapping[str, CodeList]
+    functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS)
     variables: set[str] = field(default_factory=set)
     loop_names: tuple[str, ...] = ()
 
@@ -70,7 +71,9 @@ class ValueReader:
 
     def expression(self, node: Node) -> Recipe:
         """Restricted JMESPath."""
-        vocabulary = Vocabulary(self.constants, self.variables, self.loop_names)
+        vocabulary = Vocabulary(
+            self.constants, self.variables, self.loop_names, self.lists.keys(), self.functions
+        )
         try:
             compiled = compile_expression(str(node.value), vocabulary)
         except ExpressionError as error:

@@ -84,16 +84,20 @@ def number(value: Scalar) -> int | float | None:
 
 
 def as_text(value: Scalar) -> str:
-    """A scalar as JSON spells it, text without quotes."""
+    """A scalar as JSON spells it, text without quotes; 350.0 is the same number as 350."""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else repr(value)
 
 
 def lookup_field(relationship: str) -> str:
-    """`Household__r` → `Household__c`; `Account` → `AccountId`."""
+    """`Household__r` → `Household__c`; `Account` → `AccountId`; a column such as `wetmill_id` is its own."""
+    if relationship.endswith("_id"):
+        return relationship
     if relationship.endswith("__r"):
         return relationship.removesuffix("__r") + "__c"
     return relationship + "Id"

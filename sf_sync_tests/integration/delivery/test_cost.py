@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from bench import delivery, waiting
-from bench.local import Place
+from bench import delivery, visits, waiting
+from bench.local import Place, local_place
 from sf_sync.delivery.mapping.plan import Reference
 from sf_sync.sandbox.control.client import ControlClient
 from sf_sync.sandbox.server import LocalOrg
@@ -89,3 +89,24 @@ def test_a_claim_takes_no_longer_where_a_million_records_wait(db: psycopg.Connec
     few, many = waiting.measure(db)
 
     assert many <= 2 * few, (few, many)
+
+
+def test_the_whole_path_of_visits_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    with local_place(pima=True) as place:
+        found = visits.measure(place, rows=12, rounds=1, latency_s=0, by_hand=6)
+
+    assert "12 farm visits" in capsys.readouterr().out
+    assert found.calls < found.calls_one_by_one
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("latency_s", "by_hand", "floor"), [(0.0, 300, 4), (0.1, 10, 20)])
+def test_the_whole_path_of_visits_is_faster_than_one_by_one(
+    latency_s: float, by_hand: int, floor: int
+) -> None:
+    with local_place(pima=True) as place:
+        found = visits.measure(place, rows=2_000, rounds=1, latency_s=latency_s, by_hand=by_hand)
+
+    assert found.whole_path >= floor * found.one_by_one, found
+    assert found.calls * 20 <= found.calls_one_by_one, found

@@ -23,6 +23,7 @@ from sf_sync.delivery.sources import COMMCARE
 from sf_sync.delivery.status import STATUSES
 from sf_sync.delivery.worker import Worker
 from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.surveys import FUNCTIONS as PIMA_FUNCTIONS
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION
 from sf_sync_tests.integration.delivery.conftest import Deliveries
@@ -43,7 +44,8 @@ def folder(tmp_path: Path) -> Path:
 
 def reading(worker: Worker, folder: Path, session: OrgSession) -> Worker:
     """A worker that has just started."""
-    return replace(worker, routers={COMMCARE.name: Registry.load(folder, OrgSchema(session))})
+    registry = Registry.load(folder, {"salesforce": OrgSchema(session)}, PIMA_FUNCTIONS)
+    return replace(worker, routers={COMMCARE.name: registry})
 
 
 def deliver(forms: Deliveries, worker: Worker, *documents: dict[str, Any]) -> None:

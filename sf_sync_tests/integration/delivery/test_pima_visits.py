@@ -18,7 +18,7 @@ from sf_sync.delivery.mapping.values import coerce, lookup_field
 from sf_sync.delivery.records import Incoming
 from sf_sync.delivery.sources import COMMCARE
 from sf_sync.delivery.worker import Worker
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.settings import CONNECTION
 from sf_sync.store.database import Database
@@ -39,7 +39,7 @@ FORMS = (
 @pytest.fixture
 def registry(delivering: OrgSession) -> Registry:
     """The mappings of PIMA's forms, with the org's own types."""
-    return Registry.load(FOLDERS[COMMCARE.name], OrgSchema(delivering))
+    return load_registry(COMMCARE.name, {"salesforce": OrgSchema(delivering)})
 
 
 @pytest.fixture

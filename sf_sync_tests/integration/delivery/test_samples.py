@@ -1,21 +1,27 @@
-"""Every sample form, in every way it may come: by HTTP into the inbox, by a worker to the org, read back by REST."""
+"""Every sample form, in every way it may come: by HTTP into the inbox, by a worker to the org or our own tables.
+
+What became of it is read back from both: from the org by REST, from PostgreSQL by SQL.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import psycopg
 import pytest
 
+from sf_sync.delivery.destination import Destination, TransactionalDestination
 from sf_sync.delivery.destinations.salesforce import SalesforceDestination
 from sf_sync.delivery.mapping.plan import Plan
 from sf_sync.delivery.mapping.routing import Registry
+from sf_sync.delivery.mapping.values import Schema
 from sf_sync.delivery.sources import COMMCARE
 from sf_sync.delivery.worker import Worker, drain
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import wet_mills
+from sf_sync.pima.folders import load_registry
 from sf_sync.salesforce.org import open_session
 from sf_sync.salesforce.session import OrgSession
 from sf_sync.sandbox.server import LocalOrg
@@ -24,12 +30,21 @@ from sf_sync.store.database import Database
 from sf_sync_tests.conftest import QUICK, settings_for
 from sf_sync_tests.integration.delivery.conftest import POLICY, Deliveries
 from sf_sync_tests.integration.delivery.killing import Countdown, DyingDatabase, Killed
+from sf_sync_tests.integration.delivery.mills import Rows, add_user, stored_rows
 from sf_sync_tests.integration.delivery.org_state import OrgState
 from sf_sync_tests.integration.web.conftest import inbox as inbox
 from sf_sync_tests.integration.web.serving import Intake, serving
-from sf_sync_tests.unit.delivery.samples import SAMPLES, answered, expected, sample, writes
+from sf_sync_tests.unit.delivery.samples import (
+    EXPECTED,
+    answered,
+    expected,
+    expected_rows,
+    plan_of,
+    rows,
+    sample,
+    writes,
+)
 
-EXPECTED = sorted(path.name.removesuffix(".expected.json") for path in (SAMPLES / "expected").glob("*.json"))
 EROSION = "form.best_practice_questions.erosion_control.methods_of_erosion_control"
 PARTICIPANTS = "form.present_participants"
 # Answers with which a form has fewer children than its sample.
@@ -45,11 +60,21 @@ FEWER: Mapping[str, Mapping[str, object]] = {
     "farm_visit_full__et": {EROSION: "3"},
     "farm_visit_full__bu": {"form.compost.do_you_have_compost_manure": "1"},
     "field_day_attendance_full": {"form.barrios_repeat_group.item": ""},
+    "wet_mill_visit": {
+        "form.surveys.kpis": "",
+        "form.surveys.manager_needs_assessment.business_and_operations.documents": "1",
+    },
+    "edge_14_wet_mill_visit_type_inference": {"form.surveys.cherry_weekly_price": ""},
 }
-BEFORE = {"edit_farmer_details": "farmer_registration"}  # what a sample needs to have come first
+# What a sample needs to have come first.
+BEFORE = {
+    "edit_farmer_details": "farmer_registration",
+    "wet_mill_visit": "wet_mill_registration_form",
+    "edge_14_wet_mill_visit_type_inference": "wet_mill_registration_form",
+}
 ONE_OF_EACH_MAPPING = [
-    "attendance_full",
-    "farmer_registration",
+    pytest.param("attendance_full"),
+    pytest.param("farmer_registration"),
     *(
         pytest.param(name, marks=pytest.mark.proof)
         for name in (
@@ -63,6 +88,16 @@ ONE_OF_EACH_MAPPING = [
         )
     ),
 ]
+# What a worker ends at, and how often that is there at least. Rows go to the database alone.
+CRASHES = [
+    *(
+        pytest.param(*one.values, crash, least, marks=one.marks)
+        for one in ONE_OF_EACH_MAPPING
+        for crash, least in (("request", 2), ("database write", 12))
+    ),
+    ("wet_mill_registration_form", "database write", 8),
+    pytest.param("wet_mill_visit", "database write", 8, marks=pytest.mark.proof),
+]
 
 
 @dataclass
@@ -73,6 +108,7 @@ class Path:
     forms: Deliveries
     org: OrgState
     session: OrgSession
+    rows_before: Rows = field(default_factory=dict)
 
     def send(self, *documents: Mapping[str, Any], status: int = 200) -> None:
         for document in documents:
@@ -85,8 +121,10 @@ class Path:
         drain(self.forms.worker)
 
     def start(self, name: str) -> None:
-        """An empty inbox, and an org that has what a sample needs."""
-        self.forms.db.execute("truncate delivery.inbox, delivery.lanes, delivery.applied cascade")
+        """An empty inbox, and an org and tables that have what a sample needs."""
+        self.forms.db.execute(
+            "truncate delivery.inbox, delivery.lanes, delivery.applied, pima.wetmills cascade"
+        )
         self.org.start_over()
         if name in BEFORE:
             self.start("")
@@ -94,17 +132,40 @@ class Path:
             self.deliver()
             self.forms.db.execute("truncate delivery.inbox, delivery.lanes, delivery.applied cascade")
             self.org.keep()
+        self.rows_before = stored_rows(self.forms.db)
 
     def begin_again(self) -> None:
         """As if the forms had just arrived."""
         self.forms.db.execute("truncate delivery.deliveries, delivery.lanes, delivery.applied cascade")
         self.forms.db.execute("update delivery.inbox set state = 'new', reason = null, planned_at = null")
         self.org.reset()
+        self.forms.db.execute("delete from pima.form_visits")
+        mills = [key for table, key in self.rows_before if table == "wetmills"]
+        self.forms.db.execute("delete from pima.wetmills where commcare_case_id <> all(%s)", [mills])
+
+    def differs_from(
+        self,
+        writes: Sequence[Mapping[str, Any]] = (),
+        gone: Sequence[Mapping[str, Any]] = (),
+        rows: Rows | None = None,
+    ) -> list[str]:
+        """How org and tables differ from those in which exactly this was written since the start."""
+        found, wanted = stored_rows(self.forms.db), {**self.rows_before, **(rows or {})}
+        return [
+            *self.org.differs_from(writes, gone),
+            *(f"{key} is {found.get(key)}" for key in sorted(wanted) if found.get(key) != wanted[key]),
+            *(f"{key} was written" for key in sorted(found.keys() - wanted.keys())),
+        ]
+
+    def differs_from_expected(self, name: str) -> list[str]:
+        """How they differ from what the sample is to become."""
+        said = expected(name)
+        return self.differs_from(said.get("salesforce", ()), rows=expected_rows(name))
 
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return Registry.load(FOLDERS[COMMCARE.name])
+    return load_registry(COMMCARE.name)
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +178,15 @@ def everything(inbox: Database) -> Iterator[Path]:
         psycopg.connect(inbox.url.libpq, autocommit=True) as db,
     ):
         state = OrgState(org, session)
-        destination = SalesforceDestination(session, schema=state.schema, first_wait_s=0.001)
-        routers = {COMMCARE.name: Registry.load(FOLDERS[COMMCARE.name], state.schema)}
-        worker = Worker(inbox, CONNECTION, routers, {"salesforce": destination}, POLICY)
+        rows = wet_mills(session)
+        destinations: dict[str, Destination | TransactionalDestination] = {
+            "salesforce": SalesforceDestination(session, schema=state.schema, first_wait_s=0.001),
+            "postgres": rows,
+        }
+        schemas: dict[str, Schema] = {"salesforce": state.schema, "postgres": rows.schema}
+        routers = {COMMCARE.name: load_registry(COMMCARE.name, schemas)}
+        worker = Worker(inbox, CONNECTION, routers, destinations, POLICY)
+        add_user(db)
         yield Path(Intake(url, db), Deliveries(worker, db), state, session)
 
 
@@ -134,11 +201,6 @@ def path(everything: Path, request: pytest.FixtureRequest) -> Path:
 def edited(name: str) -> dict[str, Any]:
     """A newer version of a sample."""
     return answered(name, {**FEWER.get(name, {}), "server_modified_on": "2026-01-01T00:00:00.000000Z"})
-
-
-def plan_of(registry: Registry, document: object) -> Plan:
-    (mapping,) = registry.route(document)
-    return mapping.plan(document)
 
 
 def test_what_is_to_be_fewer_is_fewer(registry: Registry) -> None:
@@ -176,7 +238,7 @@ def test_a_sample_becomes_exactly_its_expected_result(
     way(path, name)
 
     assert set(path.forms.statuses().values()) == {"completed"}, path.forms.errors()
-    assert path.org.differs_from(expected(name)["salesforce"]) == []
+    assert path.differs_from_expected(name) == []
 
 
 @pytest.mark.parametrize("newer_first", [False, True], ids=["in order", "out of order"])
@@ -190,8 +252,11 @@ def test_an_edited_form_leaves_what_its_newer_version_says(
         path.deliver()
 
     assert set(path.forms.statuses().values()) == {"completed"}, path.forms.errors()
-    left, gone = left_of(plan_of(registry, older), plan_of(registry, newer), newer_first)
-    assert path.org.differs_from(left, gone) == []
+    plan = plan_of(registry, newer)
+    if plan.destination == "postgres":
+        assert path.differs_from(rows=rows(plan)) == []
+    else:
+        assert path.differs_from(*left_of(plan_of(registry, older), plan, newer_first)) == []
 
 
 def left_of(older: Plan, newer: Plan, newer_first: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -235,7 +300,24 @@ def test_a_form_of_which_nothing_can_be_made_writes_nothing(
     path.deliver()
 
     assert list(path.forms.statuses().values()) == ([status] if status else [])
-    assert path.org.differs_from([]) == []
+    assert path.differs_from() == []
+
+
+def test_a_visit_waits_until_its_mill_is_registered(path: Path, registry: Registry) -> None:
+    visit = sample("edge_13_wet_mill_visit_for_unknown_mill")
+    case = visit["form"]["case"]["@case_id"]
+    registration = answered("wet_mill_registration_form", {"form.subcase_0.case.@case_id": case})
+    path.send(visit)
+    drain(path.forms.worker)
+    assert path.forms.statuses() == {visit["id"]: "failed"}
+    assert path.forms.errors() == {visit["id"]: ("dependency", "NO_MATCH")}
+    assert path.differs_from() == []
+    path.send(registration)
+    drain(path.forms.worker)
+
+    assert path.forms.statuses() == {visit["id"]: "completed", registration["id"]: "completed"}
+    both = {**rows(plan_of(registry, registration)), **rows(plan_of(registry, visit))}
+    assert path.differs_from(rows=both) == []
 
 
 def test_an_edit_that_overtakes_its_registration_is_applied_as_soon_as_that_has_come(
@@ -296,8 +378,7 @@ def drain_until(path: Path, monkeypatch: pytest.MonkeyPatch, crash: str, moment:
     return True
 
 
-@pytest.mark.parametrize(("crash", "least"), [("request", 2), ("database write", 12)])
-@pytest.mark.parametrize("name", ONE_OF_EACH_MAPPING)
+@pytest.mark.parametrize(("name", "crash", "least"), CRASHES)
 def test_a_worker_that_ends_at_any_moment_changes_nothing_in_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch, name: str, crash: str, least: int
 ) -> None:
@@ -306,7 +387,7 @@ def test_a_worker_that_ends_at_any_moment_changes_nothing_in_the_end(
     while not drain_until(path, monkeypatch, crash, moment):
         path.deliver()
         assert set(path.forms.statuses().values()) == {"completed"}, (moment, path.forms.errors())
-        assert path.org.differs_from(expected(name)["salesforce"]) == [], moment
+        assert path.differs_from_expected(name) == [], moment
         path.begin_again()
         moment += 1
     assert moment >= least

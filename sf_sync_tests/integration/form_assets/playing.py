@@ -13,9 +13,8 @@ import psycopg
 from sf_sync.defs.keys import form_key, range_tags
 from sf_sync.defs.resources import DeliveryEngine
 from sf_sync.delivery.inbox import Inbox
-from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.sources import COMMCARE
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import load_registry
 from sf_sync.settings import CONNECTION
 from sf_sync_tests.unit.delivery.samples import sample
 
@@ -23,7 +22,7 @@ EDIT = "edit_farmer_details"
 KEY = form_key(EDIT)
 DAY = date(2025, 6, 17)
 SEEDED_FARMER = "e161e4b3-07eb-5458-8c92-a8e424eb2ed8"
-ROUTING_NAME = Registry.load(FOLDERS[COMMCARE.name]).routing_name
+ROUTING_NAME = load_registry(COMMCARE.name).routing_name
 
 
 def good() -> dict[str, Any]:

@@ -12,9 +12,8 @@ import pytest
 from sf_sync.defs.forms import forms
 from sf_sync.defs.resources import DeliveryEngine
 from sf_sync.delivery import lanes
-from sf_sync.delivery.assembly import open_worker
 from sf_sync.delivery.planner import plan_new
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import open_worker
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync_tests.integration.form_assets.playing import (
@@ -112,7 +111,7 @@ def test_a_form_that_another_worker_has_in_hand_keeps_the_day_red(
     db: psycopg.Connection[Any], settings: Settings, defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     (receipt,) = arrive(db, good())
-    with open_worker(settings, FOLDERS) as other:
+    with open_worker(settings) as other:
         plan_new(db, CONNECTION, other.routers)
         assert lanes.claim(db, CONNECTION, "other", timedelta(minutes=5), 10)
     done = materialize(defs, instance)

@@ -8,9 +8,8 @@ from typing import Any, cast
 import dagster as dg
 import psycopg
 
-from sf_sync.delivery.assembly import open_worker
 from sf_sync.delivery.worker import drain
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import open_worker
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import Settings
 from sf_sync_tests.integration.form_assets.playing import (
@@ -49,7 +48,7 @@ def test_where_a_worker_has_delivered_lately_the_sensor_leaves_it_to_it(
     db: psycopg.Connection[Any], settings: Settings, defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     arrive(db, good())
-    with open_worker(settings, FOLDERS) as opened:
+    with open_worker(settings) as opened:
         drain(replace(opened, name="living"))
     arrive(db, good() | {"id": "next"})
     ago(db, 10)

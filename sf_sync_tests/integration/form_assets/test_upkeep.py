@@ -11,11 +11,10 @@ import psycopg
 import pytest
 
 from sf_sync.defs.keys import RANGE_END, RANGE_START, form_key
-from sf_sync.delivery.assembly import open_worker
 from sf_sync.delivery.form_days import FormDay, form_days
 from sf_sync.delivery.planner import plan_new
 from sf_sync.delivery.touched_days import Span, spans
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.assembly import open_worker
 from sf_sync.settings import CONNECTION, Settings
 from sf_sync_tests.integration.form_assets.playing import (
     DAY,
@@ -81,7 +80,7 @@ def test_the_counts_of_a_day_add_up_whatever_became_of_its_forms(
 ) -> None:
     fates = ("new", "processing", "completed", "failed", "dead", "superseded", "held")
     arrive(db, *(good() | {"id": fate} for fate in fates))
-    with open_worker(settings, FOLDERS) as opened:
+    with open_worker(settings) as opened:
         plan_new(db, CONNECTION, opened.routers)
     db.execute("update delivery.deliveries set status = record_id, finished_at = now()")
     arrive(db, good() | {"id": "not looked at"}, good() | {"id": "ignored"})

@@ -16,19 +16,22 @@ import psycopg
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from sf_sync.delivery.mapping.routing import Registry
-from sf_sync.pima.folders import FOLDERS
+from sf_sync.pima.folders import FOLDERS, load_registry
 from sf_sync.store.database import Database
 from sf_sync.web.app import Parts, make_app
 from sf_sync.web.keys import Key, Keys
 from sf_sync.web.limits import Limits
+from sf_sync.web.operations.delivering import OpenWorker, Waits
+from sf_sync.web.people import People
 from sf_sync.web.server import address_of, listen, make_server
 
 SECRET = "a-secret-of-commcare-for-tests"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwoW3N"
 KEYS = Keys((Key("commcare", SECRET), Key("callouts", SIGNING)))
 LIMITS = Limits(body=64 * 1024, drain=256 * 1024, body_s=2.0, store_s=10.0)
-REGISTRY = Registry.load(FOLDERS["commcare"])
+NOBODY_OPERATES = People()
+WAITS = Waits(answer=10.0, idle=0.5)
+REGISTRIES = {source: load_registry(source) for source in FOLDERS}
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,18 @@ class Intake:
 
 @contextmanager
 def serving(
-    database: Database, keys: Keys = KEYS, limits: Limits = LIMITS, host: str = "127.0.0.1"
+    database: Database,
+    keys: Keys = KEYS,
+    limits: Limits = LIMITS,
+    host: str = "127.0.0.1",
+    people: People = NOBODY_OPERATES,
+    open_worker: OpenWorker | None = None,
+    waits: Waits = WAITS,
 ) -> Iterator[str]:
     """A server in a thread of this process; yields its address."""
     with listen(host, 0, keys) as sock:
-        server = make_server(make_app(Parts(database, keys, REGISTRY, limits=limits)))
+        parts = Parts(database, keys, REGISTRIES, people, open_worker, limits=limits, waits=waits)
+        server = make_server(make_app(parts))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
         while not server.started:

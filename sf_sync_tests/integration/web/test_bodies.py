@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from sf_sync_tests.integration.web.serving import LIMITS, Intake
+from sf_sync.store.database import Database
+from sf_sync.web.limits import Limits
+from sf_sync_tests.integration.web.serving import LIMITS, Intake, serving
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "commcare"
 FORM = (SAMPLES / "attendance_light.json").read_bytes()
@@ -117,6 +120,14 @@ def test_what_postgresql_cannot_store_in_text_is_kept(intake: Intake, text: str)
 
     assert answer.status_code == 200
     assert intake.kept(answer)["body"] == body
+
+
+def test_a_form_larger_than_a_mebibyte_is_kept_whole(inbox: Database, intake: Intake) -> None:
+    with serving(inbox, limits=Limits()) as url:
+        answer = replace(intake, url=url).form(numbered(1, rest="x" * (1 << 20)))
+
+    assert answer.status_code == 200
+    assert len(intake.kept(answer)["body"]) > 1 << 20
 
 
 def test_of_a_body_that_is_too_large_the_beginning_is_kept(intake: Intake) -> None:

@@ -13,7 +13,7 @@ from sf_sync.settings import CONNECTION
 from sf_sync.store.database import Database
 from sf_sync_tests.integration.delivery.forms import SaidRoutes
 from sf_sync_tests.integration.delivery.memory import Memory
-from sf_sync_tests.integration.web.serving import REGISTRY, Intake, serving
+from sf_sync_tests.integration.web.serving import REGISTRIES, Intake, serving
 from sf_sync_tests.integration.web.test_bodies import numbered
 
 
@@ -141,4 +141,4 @@ def test_figures_are_for_those_who_may_send(fresh: Intake) -> None:
 
 
 def test_every_kind_of_the_mappings_is_known() -> None:
-    assert "Farmer Registration" in REGISTRY.routing_names
+    assert "Farmer Registration" in REGISTRIES["commcare"].routing_names

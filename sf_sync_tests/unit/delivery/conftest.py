@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sf_sync.delivery.mapping.routing import Registry
-from sf_sync_tests.unit.delivery.pima_schema import PimaSchema
-from sf_sync_tests.unit.delivery.samples import PIMA
+from sf_sync_tests.unit.delivery.samples import load_pima
 
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """The mappings of the PIMA forms, with the types of their objects."""
-    return Registry.load(PIMA, PimaSchema())
+    return load_pima()

@@ -22,7 +22,7 @@ STEP = "  - {id: one, op: upsert, object: Household__c, key: {Household_ID__c: f
 def load(tmp_path: Path, text: str, *, schema: bool = False) -> Mapping:
     path = tmp_path / "a.yaml"
     path.write_text(text, encoding="utf-8")
-    return load_mapping(path, LISTS, CONSTANTS, PimaSchema() if schema else None)
+    return load_mapping(path, LISTS, CONSTANTS, {"salesforce": PimaSchema()} if schema else None)
 
 
 def steps(*rows: str) -> str:

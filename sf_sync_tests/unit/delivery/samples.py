@@ -8,14 +8,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import sf_sync.pima
+from sf_sync.delivery.destinations.postgres_tables import PostgresSchema
 from sf_sync.delivery.mapping.plan import Operation, Plan
 from sf_sync.delivery.mapping.routing import Registry
 from sf_sync.delivery.mapping.values import coerce
+from sf_sync.delivery.sources import COMMCARE
+from sf_sync.pima.folders import load_registry
+from sf_sync.pima.tables import WRITTEN
 from sf_sync_tests.unit.delivery.pima_schema import PimaSchema
 
-PIMA = Path(sf_sync.pima.__file__).parent
 SAMPLES = Path(__file__).parents[2] / "samples" / "commcare"
+
+
+def expected(name: str) -> dict[str, Any]:
+    path = SAMPLES / "expected" / f"{name}.expected.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+# The samples with an expected result, by where they are delivered.
+EXPECTED = sorted(path.name.removesuffix(".expected.json") for path in (SAMPLES / "expected").glob("*.json"))
+TO_SALESFORCE = [name for name in EXPECTED if "salesforce" in expected(name)]
+TO_POSTGRES = [name for name in EXPECTED if "postgres" in expected(name)]
+
+LOOKUPS = {"user_of_project_role": ("Id", "id"), "user_of_wetmill": ("commcare_case_id", "string")}
+# How expected rows name the parents that columns refer to.
+PARENTS = {
+    "wetmill_id": "wetmill_commcare_case_id",
+    "form_visit_id": "form_visit_submission_id",
+    "survey_response_id": "survey_response_submission_id",
+}
+DAYS = ("visit_date", "completed_date", "value_date")
+
+
+def load_pima() -> Registry:
+    """The mappings of the PIMA forms, with the types of their objects."""
+    return load_registry(
+        COMMCARE.name, {"salesforce": PimaSchema(), "postgres": PostgresSchema(WRITTEN, LOOKUPS)}
+    )
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -57,12 +87,6 @@ def visit_of(country: str, answers: Mapping[str, object] | None = None) -> dict[
     return answered(name, {"form.survey_type": f"Farm Visit Full - {country}", **(answers or {})})
 
 
-def expected(name: str) -> dict[str, Any]:
-    path = SAMPLES / "expected" / f"{name}.expected.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
 def expected_writes(name: str) -> list[dict[str, Any]]:
     """What a sample must write, with values coerced to the types of their fields."""
     return [
@@ -98,6 +122,40 @@ def write(operation: Operation) -> dict[str, Any]:
             **{name: dict(reference.key) for name, reference in operation.references.items()},
         },
     }
+
+
+def rows(plan: Plan) -> dict[tuple[str, str], dict[str, object]]:
+    """A plan's rows by table and key, in the shape of `expected_rows`."""
+    return dict(map(row, plan.operations))
+
+
+def row(operation: Operation) -> tuple[tuple[str, str], dict[str, object]]:
+    """A row by table and key: parents by their natural keys, nulls left out."""
+    parents = {
+        PARENTS.get(column, column): "lookup" if column == "user_id" else next(iter(reference.key.values()))
+        for column, reference in operation.references.items()
+    }
+    return _row(operation.object, {**operation.key, **operation.fields, **parents})
+
+
+def expected_rows(name: str) -> dict[tuple[str, str], dict[str, object]]:
+    """What a sample must write to PostgreSQL, if anything: dates without midnight, points as two numbers."""
+    return dict(_row(one["table"], one["columns"]) for one in expected(name).get("postgres", ()))
+
+
+def _row(table: str, columns: Mapping[str, Any]) -> tuple[tuple[str, str], dict[str, object]]:
+    values = {name: _comparable(name, value) for name, value in columns.items() if value is not None}
+    key = values["commcare_case_id" if table == "wetmills" else "submission_id"]
+    return (table, str(key)), values
+
+
+def _comparable(column: str, value: Any) -> object:
+    if column in DAYS:
+        return str(value).removesuffix("T00:00:00")
+    if isinstance(value, str) and value.startswith("SRID=4326;POINT("):
+        lon, lat = value.removeprefix("SRID=4326;POINT(").removesuffix(")").split()
+        return float(lon), float(lat)
+    return value
 
 
 def made_by(plan: Plan, step: str) -> list[Operation]:

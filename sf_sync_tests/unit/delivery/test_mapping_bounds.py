@@ -14,17 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sf_sync.pima
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.limits import OPERATIONS, PLAN_CHARACTERS, WARNINGS
 from sf_sync.delivery.mapping.loading import load_mapping
 from sf_sync.delivery.mapping.plan import Plan
 from sf_sync.delivery.mapping.planning import Mapping
-from sf_sync.delivery.mapping.routing import Registry
-from sf_sync_tests.unit.delivery.pima_schema import PimaSchema
-from sf_sync_tests.unit.delivery.samples import SAMPLES, sample
+from sf_sync.pima.surveys.rules import RULES
+from sf_sync_tests.unit.delivery.samples import SAMPLES, load_pima, sample
 
-REGISTRY = Registry.load(Path(sf_sync.pima.__file__).parent, PimaSchema())
+REGISTRY = load_pima()
 MAPPINGS = st.sampled_from(sorted(REGISTRY.mappings))
 FORMS = sorted(path.stem for path in SAMPLES.glob("*.json"))
 
@@ -147,6 +145,16 @@ def field_day(items: object) -> dict[str, Any]:
     return document
 
 
+def mill_visit(surveys: object) -> dict[str, Any]:
+    document = sample("wet_mill_visit")
+    document["form"]["surveys"] = surveys
+    return document
+
+
+def answers(count: int, answer: object = "a") -> dict[str, object]:
+    return {f"question_{number}": answer for number in range(count)}
+
+
 def attendance(**answers: object) -> dict[str, Any]:
     document = sample("attendance_full")
     document["form"].update(answers)
@@ -199,13 +207,40 @@ def test_json_of_any_depth_is_planned() -> None:
             attendance(present_participants=" ".join(map(str, range(1_001)))),
             "a list of more than 1000 elements",
         ),
+        ("wet_mill_visit", mill_visit({"kpis": {"a": deep(200_000)}}), "deeper than 16 groups"),
+        ("wet_mill_visit", mill_visit({"financials": {"a": deep(200_000)}}), "deeper than 16 groups"),
+        ("wet_mill_visit", mill_visit({"kpis": answers(1_001)}), "a survey of more than 1000 answers"),
+        ("wet_mill_visit", mill_visit(dict.fromkeys(RULES, answers(600))), "more than 5000 operations"),
+        (
+            "wet_mill_visit",
+            mill_visit({"kpis": {"a": ["a"] * 1_000_000}}),
+            "a survey of more than 1000 answers",
+        ),
+        ("wet_mill_visit", mill_visit(dict.fromkeys(RULES, answers(900, "t " * 30_000))), "more work than"),
+        ("wet_mill_visit", mill_visit({"cpqi": {"s" * 10_000_000: answers(1_000)}}), "more work than"),
+        ("wet_mill_visit", mill_visit({"kpis": {"documents": "1 " * 40_000}}), "text longer than 65536"),
         (
             "attendance_full",
             attendance(training_session="s" * 256),
             "longer than 255 characters, too long for a key",
         ),
     ],
-    ids=["a million barrios", "a million rows", "a million turns", "ten megabytes", "1001 codes", "long key"],
+    ids=[
+        "a million barrios",
+        "a million rows",
+        "a million turns",
+        "ten megabytes",
+        "1001 codes",
+        "a deep survey",
+        "deep financials",
+        "1001 answers",
+        "5400 answers",
+        "a million elements",
+        "long answers",
+        "a long name",
+        "a long answer",
+        "long key",
+    ],
 )
 def test_too_much_is_refused_and_said(name: str, document: object, says: str) -> None:
     refused_because(lambda: REGISTRY.mappings[name].plan(document), says)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import sf_sync.delivery.mapping
-import sf_sync.pima
 from sf_sync.delivery.mapping.errors import MappingError
 from sf_sync.delivery.mapping.routing import Registry
 from sf_sync_tests.unit.delivery.mapping_files import HEAD, STEP, load, step, steps
-from sf_sync_tests.unit.delivery.pima_schema import PimaSchema
+from sf_sync_tests.unit.delivery.samples import load_pima
 
 
 def faults(tmp_path: Path, text: str, *, schema: bool = False) -> list[str]:
@@ -185,5 +183,5 @@ def test_a_folder_reports_the_faults_of_all_its_mappings(tmp_path: Path) -> None
 
 
 def test_the_pima_mappings_fit_the_pima_objects() -> None:
-    registry = Registry.load(Path(sf_sync.pima.__file__).parent, PimaSchema())
+    registry = load_pima()
     assert {mapping.program.versions for mapping in registry.mappings.values()} == {"latest"}

@@ -95,6 +95,13 @@ def test_what_happened_to_the_trees_is_a_label_or_nothing(
     assert only(plan, "visit").fields["Deforested_Farm__c"] is False
 
 
+@pytest.mark.parametrize(("code", "label"), [("1", "Yes"), ("2", "No"), ("0", "No")])
+def test_no_is_2_in_older_forms_and_0_in_newer_ones(registry: Registry, code: str, label: str) -> None:
+    path = "form.number_of_trees_confirmation.still_original_trees"
+    plan = plan_of(registry, visit_of("ZM", {path: code}))
+    assert only(plan, "visit").fields["Still_original_trees__c"] == label
+
+
 def test_only_zimbabwe_writes_about_deforestation_and_only_burundi_about_shade_trees(
     registry: Registry,
 ) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from sf_sync.delivery.mapping.code_lists import load_constants, load_lists
 from sf_sync.delivery.mapping.errors import RecordRefused
+from sf_sync.delivery.mapping.loading import load_mapping
+from sf_sync.delivery.mapping.plan import Reference
 from sf_sync.delivery.mapping.routing import Registry
+from sf_sync.delivery.sources import COMMCARE
+from sf_sync.pima.folders import FOLDERS
+from sf_sync_tests.unit.delivery.pima_schema import PimaSchema
 from sf_sync_tests.unit.delivery.samples import (
     changed,
     only,
@@ -140,3 +146,20 @@ def test_the_replaced_member_is_deactivated_after_the_new_one_is_there(
 def test_nobody_is_deactivated_where_a_group_is_empty(registry: Registry) -> None:
     plan = plan_of(registry, changed("farmer_registration", existing_household=""))
     assert "replaced_member" not in {operation.step for operation in plan.operations}
+
+
+def test_a_household_is_linked_to_its_group_only_where_the_constant_says_so(registry: Registry) -> None:
+    link = Reference("Training_Group__c", {"CommCare_Case_Id__c": "a0TDM0000001G01AA2"})
+    household = only(plan_of(registry, sample("farmer_registration")), "household")
+    assert "Training_Group__r" not in household.references
+
+    folder = FOLDERS[COMMCARE.name]
+    constants = {**load_constants(folder / "constants.yaml"), "link_households_to_groups": True}
+    linking = load_mapping(
+        folder / "mappings" / "farmer_registration.yaml",
+        load_lists(folder / "lists"),
+        constants,
+        {"salesforce": PimaSchema()},
+    )
+    household = only(linking.plan(sample("farmer_registration")), "household")
+    assert household.references["Training_Group__r"] == link

@@ -9,18 +9,21 @@ import pytest
 from sf_sync.delivery.mapping.errors import RecordRefused
 from sf_sync.delivery.mapping.plan import Plan
 from sf_sync.delivery.mapping.routing import Registry
+from sf_sync.delivery.sources import COMMCARE
+from sf_sync.pima.folders import load_registry
 from sf_sync_tests.unit.delivery.samples import (
-    PIMA,
-    SAMPLES,
+    EXPECTED,
+    TO_POSTGRES,
+    TO_SALESFORCE,
     changed,
     expected,
+    expected_rows,
     expected_writes,
     plan_of,
+    rows,
     sample,
     writes,
 )
-
-EXPECTED = sorted(path.name.removesuffix(".expected.json") for path in (SAMPLES / "expected").glob("*.json"))
 
 MAPPING_OF = {
     "Farmer Registration": "farmer_registration",
@@ -33,10 +36,12 @@ MAPPING_OF = {
     "Demo Plot Observation": "demo_plot_observation",
     "Farm Visit Full": "farm_visit",
     "Farm Visit - AA": "farm_visit",
+    "Wet Mill Registration Form": "wet_mill_registration_form",
+    "Wet Mill Visit": "wet_mill_visit",
 }
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", TO_SALESFORCE)
 def test_a_sample_becomes_its_expected_writes_in_their_order(registry: Registry, name: str) -> None:
     document = sample(name)
     (mapping,) = registry.route(document)
@@ -44,10 +49,21 @@ def test_a_sample_becomes_its_expected_writes_in_their_order(registry: Registry,
     assert writes(mapping.plan(document)) == expected_writes(name)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", TO_POSTGRES)
+def test_a_wet_mill_sample_becomes_exactly_its_expected_rows(registry: Registry, name: str) -> None:
+    document = sample(name)
+    (mapping,) = registry.route(document)
+    assert mapping.name == MAPPING_OF[expected(name)["job_name"]]
+    plan = mapping.plan(document)
+    assert plan.destination == "postgres"
+    assert rows(plan) == expected_rows(name)
+    assert len(plan.operations) == len(expected_rows(name))
+
+
+@pytest.mark.parametrize("name", TO_SALESFORCE)
 def test_a_plan_without_schema_writes_the_same_once_typed(name: str) -> None:
     document = sample(name)
-    untyped = plan_of(Registry.load(PIMA), document)
+    untyped = plan_of(load_registry(COMMCARE.name), document)
     assert [(one.object, one.key) for one in untyped.operations] == [
         (one["object"], one["key"]) for one in expected_writes(name)
     ]

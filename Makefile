@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 # Packages of another Python must not get into ours.
 unexport PYTHONPATH PYTHONHOME
+# Without compiled files every process, and every one of pytest's workers, would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 STAMP := .venv/sf-sync.stamp

@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
         yield DatabaseUrl.parse(given)
         return
     state = tmp_path_factory.mktemp("server")
-    running = embedded.ensure_running(state, settings={"fsync": "off"})
+    running = embedded.ensure_running(state, settings={"fsync": "off", "autovacuum": "off"})
     yield running.url
     embedded.remove(state)
 

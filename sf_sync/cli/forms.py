@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("pull")(form_pull.pull)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Receipts = Annotated[list[UUID] | None, typer.Argument(help="Receipts; none: what the options select.")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="Only these statuses.")]
 MappingName = Annotated[str | None, typer.Option("--mapping", help="Only deliveries of this mapping.")]
 Code = Annotated[str | None, typer.Option("--code", help="Only failures with this code.")]
@@ -127,9 +128,7 @@ def show(
 
 @app.command()
 def redeliver(
-    receipts: Annotated[
-        list[UUID] | None, typer.Argument(help="Receipts; none: what the options select.")
-    ] = None,
+    receipts: Receipts = None,
     statuses: Statuses = None,
     mapping: MappingName = None,
     code: Code = None,
@@ -161,9 +160,7 @@ def redeliver(
 
 @app.command()
 def hold(
-    receipts: Annotated[
-        list[UUID] | None, typer.Argument(help="Receipts; none: what the options select.")
-    ] = None,
+    receipts: Receipts = None,
     statuses: Statuses = None,
     mapping: MappingName = None,
     code: Code = None,

@@ -56,7 +56,9 @@ def serve(
         if not people.may_operate:
             log.warning(NOBODY)
         who = f"senders: {', '.join(key.name for key in keys)}" if keys else "no keys: this machine only"
-        out.print(f"intake at {address_of(sock)} ({who}); Ctrl-C ends it", highlight=False, soft_wrap=True)
+        address = address_of(sock)
+        page = f"; page at {address}/" if people.may_operate else ""
+        out.print(f"intake at {address} ({who}){page}; Ctrl-C ends it", highlight=False, soft_wrap=True)
         with _worker(settings, server, failed) if with_worker else nullcontext():
             asyncio.run(server.serve(sockets=[sock]))
     if failed:

@@ -82,6 +82,11 @@ class Finished:
     wait: timedelta | None = None
     awaited: frozenset[Target] = frozenset()
 
+    @property
+    def holds_nobody(self) -> bool:
+        """Whether it holds nobody back once it is dead: it failed for good, and its operations stand for themselves."""
+        return self.delivery.plan.each_alone and self.failure is not None and self.failure.kind == "permanent"
+
 
 COLUMNS = (
     "delivery_id, receipt_id, source, record_id, version, mapping, destination, lane, plan, event_time, "
@@ -140,11 +145,13 @@ def blockers(connection: Connection, held: Claim) -> list[Blocker]:
             select delivery_id, lane, event_time, source, record_id, version, plan,
                 case when status <> 'dead' then next_attempt_at when blocks_until > now() then blocks_until end,
                 array(select operation_id from delivery.operations o where o.connection = d.connection
-                    and o.delivery_id = d.delivery_id and o.run = d.run and o.outcome = 'ok')
+                    and o.delivery_id = d.delivery_id and o.run = d.run
+                    and (o.outcome = 'ok' or (o.error_class = 'permanent' and d.plan -> 'each_alone' = 'true')))
             from delivery.deliveries d
             where connection = %(connection)s and d.lane = given.lane and plan is not null and (
                 (status in ('new', 'failed') and next_attempt_at > now())
-                or (status = 'dead' and blocks_until > now() - interval '7 days'))
+                or (status = 'dead' and blocks_until > now() - interval '7 days'
+                    and (error_class = 'permanent' and plan -> 'each_alone' = 'true') is not true))
             order by event_time, record_id, version, delivery_id limit %(most)s
         ) as found
         """,
@@ -155,19 +162,19 @@ def blockers(connection: Connection, held: Claim) -> list[Blocker]:
             delivery_id,
             lane,
             (event_time, source, record_id, version, delivery_id),
-            Footprint.of(_open(_plan(plan), done)),
+            Footprint.of(_open(_plan(plan), settled)),
             until,
         )
-        for delivery_id, lane, event_time, source, record_id, version, plan, until, done in rows
+        for delivery_id, lane, event_time, source, record_id, version, plan, until, settled in rows
     ]
 
 
-def _open(plan: Plan | None, done: Sequence[str]) -> Sequence[Operation]:
-    """What a delivery holds others back for: not for what it has done, where none of it waits for another part."""
+def _open(plan: Plan | None, settled: Sequence[str]) -> Sequence[Operation]:
+    """What a delivery holds others back for: not for what is settled, where none of it waits for another part."""
     operations = plan.operations if plan else ()
     if any(one.depends_on for one in operations):
         return operations
-    return [one for one in operations if one.id not in done]
+    return [one for one in operations if one.id not in settled]
 
 
 def hold_back(connection: Connection, held: Claim, blocked: Sequence[tuple[Waiting, Blocker]]) -> None:
@@ -316,7 +323,12 @@ def finish(connection: Connection, held: Claim, finished: Sequence[Finished], ga
         awaited.note(
             connection, held.connection_name, missing, ended=[one.delivery.delivery_id for one in given]
         )
-        passed = [delivery_id for delivery_id, status, *_, over, _ in rows if status == "completed" or over]
+        settled = {one.delivery.delivery_id for one in given if one.holds_nobody}
+        passed = [
+            delivery_id
+            for delivery_id, status, *_, over, _ in rows
+            if status == "completed" or over or (status == "dead" and delivery_id in settled)
+        ]
         unblock(connection, held.connection_name, passed)
     if missing:
         there = awaited.written_meanwhile(connection, held.connection_name, missing.keys())

@@ -17,7 +17,8 @@ from sf_sync.delivery.mapping.plan import Operation, OperationKind, Reference, S
 class Write:
     """One operation on the wire. `number` is its place among those that are sent together.
 
-    `record_id` is the id of the record that the operation was made of.
+    `record_id` is the id of the record that the operation was made of. `written_before`: we have written the target
+    before, and not deleted it since.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Write:
     fields: Mapping[str, Scalar]
     references: Mapping[str, Reference]
     record_id: str = ""
+    written_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

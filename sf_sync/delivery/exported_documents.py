@@ -71,11 +71,14 @@ class ExportReader:
         source = self._source(document, data)
         about = {**about, **_about(document)}
         record = source.record(data, _body(data), self.routing_names[source.name], about)
+        why = record.refused
+        if why is None and status not in (DELIVERED, *UNDELIVERED):
+            why = f"its status is none of {', '.join((*UNDELIVERED, DELIVERED))}"
+        if why is not None:
+            # Under its id it would stand in the way of the same record that comes as it should.
+            record = Incoming.unreadable(source.name, record.body, why, about)
         if record.modified_at is None:
             record = replace(record, modified_at=moment(document.get("created_at")))
-        if record.refused is None and status not in (DELIVERED, *UNDELIVERED):
-            why = f"its status is none of {', '.join((*UNDELIVERED, DELIVERED))}"
-            record = replace(record, refused=why)
         return Exported(raw.line, record, status == DELIVERED)
 
     def _source(self, document: Mapping[str, Any], data: Mapping[str, Any]) -> Source:

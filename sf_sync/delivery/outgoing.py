@@ -86,5 +86,14 @@ def going_out(number: int, step: Step, known: AppliedFields) -> Outgoing | None:
     if known.nothing_known and not known.open_to(event, DELETED):
         return None
     names = (*fields, *map(lookup_field, references))
-    write = Write(number, operation.op, operation.object, operation.key, fields, references, record_id)
+    write = Write(
+        number,
+        operation.op,
+        operation.object,
+        operation.key,
+        fields,
+        references,
+        record_id,
+        written_before=not known.nothing_known,
+    )
     return Outgoing(step, write, names)

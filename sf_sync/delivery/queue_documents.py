@@ -43,7 +43,7 @@ class LastTry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A record and what became of it; `body` None where it was not asked for, is too much for one answer, or purged."""
+    """A record and what became of it; `body` None where it is too much for one answer, or purged."""
 
     receipt_id: UUID
     arrival: int
@@ -139,7 +139,7 @@ def of_record(
         """,
         [connection_name, list(receipts), most],
     ).fetchall()
-    return _documents(connection, connection_name, [receipt for (receipt,) in rows], bodies=True)
+    return _documents(connection, connection_name, [receipt for (receipt,) in rows])
 
 
 def troubled(
@@ -148,10 +148,11 @@ def troubled(
     source: str,
     most: int,
     before: int | None = None,
-    *,
-    bodies: bool = False,
 ) -> list[Document]:
-    """Records that failed or are dead, those that arrived last first; `before` is an arrival to go on behind."""
+    """Records that failed or are dead, those that arrived last first; `before` is an arrival to go on behind.
+
+    With their bodies; those beyond MOST_BODIES stay out.
+    """
     rows = connection.execute(
         """
         select i.receipt_id from delivery.inbox i
@@ -164,7 +165,7 @@ def troubled(
         """,
         {"connection": connection_name, "source": source, "before": before, "most": most},
     ).fetchall()
-    return _documents(connection, connection_name, [receipt for (receipt,) in rows], bodies=bodies)
+    return _documents(connection, connection_name, [receipt for (receipt,) in rows])
 
 
 def ended_since(
@@ -229,9 +230,7 @@ def waiting(
     return Waiting(*row) if row else Waiting(0, 0, 0)
 
 
-def _documents(
-    connection: Connection, connection_name: str, receipts: Sequence[UUID], *, bodies: bool
-) -> list[Document]:
+def _documents(connection: Connection, connection_name: str, receipts: Sequence[UUID]) -> list[Document]:
     """Documents in the order of their receipts, as far as their bodies have room."""
     query = sql.SQL(
         """
@@ -246,7 +245,7 @@ def _documents(
         rows = cursor.execute(query, [connection_name, list(receipts)]).fetchall()
     by_receipt = {one.receipt_id: one for one in rows}
     found = [by_receipt[receipt] for receipt in receipts]
-    read = _bodies(connection, connection_name, found) if bodies else {}
+    read = _bodies(connection, connection_name, found)
     deliveries: dict[UUID, list[DeliveryStatus]] = {}
     if receipts:
         chosen = Selection(receipts=tuple(receipts))

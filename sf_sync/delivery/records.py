@@ -50,6 +50,20 @@ class Receipt:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A record of the inbox: its routing name `kind`, and why it is in its state, where there is a reason."""
+
+    receipt_id: UUID
+    source: str
+    record_id: str
+    version: int
+    kind: str | None
+    state: str
+    reason: str | None
+    received_at: datetime
+
+
 def version_at(moment: datetime) -> int:
     """The version of a record that is ordered by the time of its last change: microseconds since 1970, UTC."""
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from sf_sync.delivery.records import Arrived
 from sf_sync.delivery.selection import day_start
 from sf_sync.delivery.targets import target_of
 
@@ -185,17 +186,9 @@ class FoundDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundRecord:
+class FoundRecord(Arrived):
     """A record that was found. `state` new: it is yet to be planned, whatever its deliveries say."""
 
-    receipt_id: UUID
-    source: str
-    record_id: str
-    version: int
-    kind: str | None
-    state: str
-    reason: str | None
-    received_at: datetime
     deliveries: tuple[FoundDelivery, ...]
 
     @property

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from sf_sync.delivery.records import Arrived
 from sf_sync.delivery.selection import Selection
 
 Connection = psycopg.Connection[Any]
@@ -81,17 +82,9 @@ class OperationStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordStatus:
+class RecordStatus(Arrived):
     """A record of the inbox and everything that became of it."""
 
-    receipt_id: UUID
-    source: str
-    record_id: str
-    version: int
-    kind: str | None
-    state: str
-    reason: str | None
-    received_at: datetime
     modified_at: datetime
     body_bytes: int
     duplicates: int

@@ -83,7 +83,7 @@ def _look_at(url: DatabaseUrl, settings: Settings) -> DatabaseLooked:
     findings.append(
         ok(POSTGIS, f"version {postgis} is available")
         if postgis
-        else ok(POSTGIS, "not on this server; places are kept as longitude and latitude, which always works")
+        else ok(POSTGIS, "not on this server; places are kept as text, which always works")
     )
     findings.append(_dagster(settings, url))
     usable = state == "current" and not any(f.mark == "failed" for f in findings if f.looked_at == DATABASE)

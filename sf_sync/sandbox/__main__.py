@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import signal
 import sys
-import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path
 
 from . import fault_file, keeping
+from .private_file import write_state
 from .server import LocalOrg
 
 RECORDS = ("contacts", "accounts", "users", "leads", "tasks", "events", "relations", "products")
@@ -108,32 +106,12 @@ def main(given: list[str] | None = None) -> int:
         if arguments.changes_per_second > 0:
             org.control.start_changes("Contact", arguments.changes_per_second, arguments.seed)
         if arguments.state_file is not None:
-            write_state(arguments.state_file, org)
+            write_state(arguments.state_file, org.access)
         print(f"local org: {org.url} {org.https_url}".rstrip(), flush=True)
         stop.wait()
     if arguments.keep is not None:
         keeping.save(org.org, arguments.keep)
     return 0
-
-
-def write_state(path: Path, org: LocalOrg) -> None:
-    """Write the state file at once or not at all, for its owner only."""
-    state = {
-        "http": org.url,
-        "https": org.https_url or None,
-        "ca": org.ca_file or None,
-        "client_id": org.client_id,
-        "client_secret": org.client_secret,
-        "username": org.username,
-        "password": org.password,
-        "security_token": org.security_token,
-        "control_token": org.control_token,
-        "pid": os.getpid(),
-    }
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        json.dump(state, file, indent=2)
-    os.replace(name, path)
 
 
 if __name__ == "__main__":

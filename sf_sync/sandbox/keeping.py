@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from . import private_file
 from .deletions import Deletion
 from .org import Org
 
@@ -29,14 +28,7 @@ def save(org: Org, path: Path) -> None:
             "tables": {name: table.kept() for name, table in org.tables.items()},
             "deletions": [asdict(deletion) for deletion in org.deletions],
         }
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(gzip.compress(json.dumps(kept, separators=(",", ":")).encode(), LEVEL))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    private_file.write(path, gzip.compress(json.dumps(kept, separators=(",", ":")).encode(), LEVEL))
 
 
 def load(org: Org, path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from socket import socket
 from types import TracebackType
 
-import uvicorn
+from uvicorn import Server
 
 from . import schema, tls
 from .app import App
@@ -21,9 +19,8 @@ from .control import Control
 from .org import Options, Org
 from .seed import pima
 from .seed.build import Sizes, build
+from .serving import listen, make_server, serving
 
-START_SECONDS = 30
-STOP_SECONDS = 10
 # Above the org's own limit, so that the org refuses long requests in its own words.
 LARGEST_HEAD = 262_144
 
@@ -92,8 +89,6 @@ class LocalOrg:
         self._ports = (port, https_port)
         self._tls_dir = tls_dir
         self._host_names = tuple(host_names)
-        self._servers: list[uvicorn.Server] = []
-        self._thread: threading.Thread | None = None
         self._resources = ExitStack()
 
     @property
@@ -126,6 +121,21 @@ class LocalOrg:
         """What `X-Control-Token` must be."""
         return self.org.control_token
 
+    @property
+    def access(self) -> dict[str, str | None]:
+        """Where it is and how one signs in, as a state file says it."""
+        return {
+            "http": self.url,
+            "https": self.https_url or None,
+            "ca": self.ca_file or None,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "username": self.username,
+            "password": self.password,
+            "security_token": self.security_token,
+            "control_token": self.control_token,
+        }
+
     def truth(
         self, object: str, fields: list[str] | None = None, include_deleted: bool = True
     ) -> list[dict[str, object]]:
@@ -145,71 +155,34 @@ class LocalOrg:
 
     def start(self) -> None:
         """Listen, and return once requests are answered."""
-        plain = self._listen(self._ports[0])
+        plain = self._resources.enter_context(listen(self._ports[0]))
         self.url = f"http://127.0.0.1:{plain.getsockname()[1]}"
         bases = {"http": self.url}
-        faces: list[tuple[socket.socket, tls.Certificates | None]] = [(plain, None)]
+        faces: dict[socket, tls.Certificates | None] = {plain: None}
         if self._https:
             folder = self._tls_dir or self._resources.enter_context(
                 tempfile.TemporaryDirectory(prefix="local-org-")
             )
             certificates = tls.make(Path(folder), self._host_names)
-            secure = self._listen(self._ports[1])
+            secure = self._resources.enter_context(listen(self._ports[1]))
             self.https_url = bases["https"] = f"https://127.0.0.1:{secure.getsockname()[1]}"
             self.ca_file = str(certificates.ca)
-            faces.append((secure, certificates))
+            faces[secure] = certificates
         app = App(self.org, bases)
-        self._servers = [_server(app, certificates) for _, certificates in faces]
-        sockets = [sock for sock, _ in faces]
-        self._thread = threading.Thread(target=self._run, args=(sockets,), name="local-org", daemon=True)
-        self._thread.start()
-        deadline = threading.Event()
-        waited = 0.0
-        while not all(server.started for server in self._servers):
-            if waited > START_SECONDS or not self._thread.is_alive():
-                raise RuntimeError("the local org did not start")
-            deadline.wait(0.005)
-            waited += 0.005
+        servers = {sock: _server(app, certificates) for sock, certificates in faces.items()}
+        self._resources.enter_context(serving("local org", servers))
 
     def stop(self) -> None:
         """Stop listening; open downloads are broken off."""
         self.control.stop_changes()
-        for server in self._servers:
-            server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
         self._resources.close()
 
-    def _listen(self, port: int) -> socket.socket:
-        # asyncio switches Nagle's delay off only where the protocol is named; with it a small answer takes 40 ms.
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", port))
-        self._resources.callback(sock.close)
-        return sock
 
-    def _run(self, sockets: list[socket.socket]) -> None:
-        async def serve() -> None:
-            pairs = zip(self._servers, sockets, strict=True)
-            await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in pairs))
-
-        asyncio.run(serve())
-
-
-def _server(app: App, certificates: tls.Certificates | None) -> uvicorn.Server:
-    config = uvicorn.Config(
+def _server(app: App, certificates: tls.Certificates | None) -> Server:
+    return make_server(
         app,
-        log_level="critical",
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
         timeout_keep_alive=60,
-        # The other implementation lowers the names of headers; the org writes `Content-Type`.
-        http="h11",
         h11_max_incomplete_event_size=LARGEST_HEAD,
         ssl_certfile=str(certificates.certificate) if certificates else None,
         ssl_keyfile=str(certificates.key) if certificates else None,
     )
-    return uvicorn.Server(config)

@@ -100,7 +100,16 @@ def test_a_closed_window_is_credited_whole(engine: Engine) -> None:
         ("wrong_job_count", ""),
     ],
 )
-@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize(
+    ("either_engine", "after"),
+    [
+        ("serial", 0),
+        ("parallel", 1),
+        pytest.param("serial", 1, marks=pytest.mark.proof),
+        pytest.param("parallel", 0, marks=pytest.mark.proof),
+    ],
+    indirect=["either_engine"],
+)
 def test_a_passing_fault_is_overcome_in_the_same_run(
     org: LocalOrg, either_engine: Engine, kind: str, path: str, after: int
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return home
 
 
+@cache
 def documented() -> dict[str, Any]:
     files = MODELS.rglob("_models.yml")
     return {model["name"]: model for path in files for model in yaml.safe_load(path.read_text())["models"]}

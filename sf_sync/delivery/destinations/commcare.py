@@ -23,6 +23,8 @@ from sf_sync.delivery.mapping.plan import Operation
 
 ANSWER_BYTES = 256 * 1024
 CASE_BYTES = 4 * 1024 * 1024
+# What CommCare says of a case that isn't there, and where its API of cases isn't: nobody knows then.
+NOT_SAID = frozenset({400, 404, 405, 501})
 # Longer than this is left to the worker, which delivers to others meanwhile.
 LONGEST_PAUSE = timedelta(seconds=5)
 
@@ -159,18 +161,18 @@ class CommCareDestination:
             # A gateway that gave up doesn't know what became of the document.
             unknown = answer.status in (408, 502, 504)
             return Outcome(write, "unknown" if unknown else "failed", failure=failure)
-        created = case is None if kind.depends_on_case else None
+        created = case is None and not write.written_before if kind.depends_on_case else None
         return Outcome(write, "ok", answer.headers.get(FORM_ID) or case_id_of(write), created)
 
     def _case(self, write: Write) -> Mapping[str, str] | None:
-        """The properties of the case that a write is about, None where there is none. Raises CommCareError.
+        """The properties of the case that a write is about, None where CommCare doesn't say. Raises CommCareError.
 
         One case at a time: the API for several answers from an index that runs behind (Case Data API v2).
         """
         doing = f"looking at a {write.object}"
         path = self._session.path(f"/api/case/v2/{quote(case_id_of(write), safe='')}")
         answer = self._session.send("GET", path, doing, most_bytes=CASE_BYTES)
-        if answer.status == 404:
+        if answer.status in NOT_SAID:
             return None
         if answer.status >= 300:
             raise refusal(answer.status, doing, answer.retry_after)

@@ -139,9 +139,10 @@ class Documents:
         return 0 if kind.parent is None else 1 + self.depth(kind.parent)
 
     def document(self, write: Write, now: datetime, case: Mapping[str, str] | None) -> bytes:
-        """The XForm of a write. `case`: the properties of the case that is there, None where there is none.
+        """The XForm of a write. `case`: the properties of the case that is there, None where nobody knows of one.
 
-        A field that the write hasn't gets no element; null gets an empty one. Raises Unwritable.
+        A field that the write hasn't gets no element; null gets an empty one. Of a case that we have written before
+        and that nobody shows us, what phones fill or count stays as it is. Raises Unwritable.
         """
         return _Document(self, write, now, case).build()
 
@@ -219,12 +220,12 @@ class _Document:
 
     def _is_left_alone(self, name: str) -> bool:
         """Whether a property of the case that is there stays as it is."""
-        if self.case is None:
+        if name not in self.kind.create_only | self.kind.never_lower:
             return False
+        if self.case is None:
+            return self.write.written_before
         if name in self.kind.create_only:
             return True
-        if name not in self.kind.never_lower:
-            return False
         there, ours = number(self.case.get(name)), number(self.write.fields.get(name))
         return there is not None and (ours is None or there > ours)
 

@@ -88,6 +88,7 @@ class Plan:
 
     `mapping_hash` changes with the mapping, its lists and its constants. `lane` None: the record's own key.
     `event_time` is when the record's event happened, in UTC: an older event doesn't overwrite a newer one (rule R16).
+    `each_alone`: the operations stand each for themselves; one that fails for good holds nothing back that comes later.
     `unlisted_warnings` is how many more there were than are listed.
     """
 
@@ -102,6 +103,7 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[PlanWarning, ...] = ()
     unlisted_warnings: int = 0
+    each_alone: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; `from_json` gives the plan back."""
@@ -132,6 +134,7 @@ class Plan:
             skipped=tuple(Skipped(**one) for one in stored["skipped"]),
             warnings=tuple(PlanWarning(**one) for one in stored["warnings"]),
             unlisted_warnings=stored["unlisted_warnings"],
+            each_alone=stored.get("each_alone", False),
         )
 
 

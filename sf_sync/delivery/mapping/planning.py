@@ -121,6 +121,7 @@ class _Planning:
             skipped=tuple(self.skipped),
             warnings=tuple(self.scope.warnings),
             unlisted_warnings=self.scope.unlisted,
+            each_alone=all(step.each_alone for step in self.program.steps),
         )
 
     def _evaluated(

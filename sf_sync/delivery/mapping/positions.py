@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from sf_sync.delivery.mapping.arguments import text_of
 from sf_sync.delivery.mapping.scope import Scope, is_blank
@@ -23,8 +24,9 @@ def position(text: str) -> tuple[str, str, str | None] | None:
 
 
 def ewkt(found: tuple[str, str, str | None]) -> str:
-    """A position as PostGIS writes points, longitude first."""
-    return f"SRID=4326;POINT({found[1]} {found[0]})"
+    """A position as PostGIS writes points: longitude first, no zeros at the end."""
+    lat, lon = (f"{(Decimal(one) + 0).normalize():f}" for one in found[:2])
+    return f"SRID=4326;POINT({lon} {lat})"
 
 
 def _first_position(

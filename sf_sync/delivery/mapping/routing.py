@@ -84,10 +84,11 @@ class Registry:
         return frozenset(route.name for mapping in self.mappings.values() for route in mapping.program.routes)
 
     def routing_name(self, document: object) -> str | None:
-        """What the record calls itself, None where it doesn't say. Compared exactly, case and all."""
+        """What the record calls itself, None where it says so by no text. Compared exactly, case and all."""
         try:
             scope = Scope(document, {})
-            return text_of(scope, self._routing.name.evaluate(scope))
+            said = self._routing.name.evaluate(scope)
+            return text_of(scope, said) if isinstance(said, str) else None
         except TooMuch:
             return None
 

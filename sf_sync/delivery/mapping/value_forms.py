@@ -7,6 +7,7 @@ Color__c: {list: CL-LEAF, of: form.leaves}             the label of a code; `by`
                                                        `else` is for codes that the list hasn't
 bp: {switch: form.survey_type, cases: {A: form}, default: form.questions}
 Size__c: {when: var.primary, then: form.size, else: null}
+Trees__c: {absent: {const: 0}, of: form.trees}         what counts where `of` leads nowhere; null stays null
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ FORMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "list": (frozenset({"list", "of"}), frozenset({"by", "else"})),
     "switch": (frozenset({"switch", "cases"}), frozenset({"default"})),
     "when": (frozenset({"when", "then"}), frozenset({"else"})),
+    "absent": (frozenset({"absent", "of"}), frozenset()),
 }
 
 
@@ -158,6 +160,15 @@ class ValueReader:
 
         kind = _common({then.kind, otherwise.kind} if otherwise is not None else {then.kind})
         return Recipe(f"{then.text} when {condition.text}", kind, False, node.line, evaluate)
+
+    def _absent(self, node: Node, entries: Mapping[str, Node]) -> Recipe:
+        of, instead = self.value(entries["of"]), self.value(entries["absent"])
+
+        def evaluate(scope: Scope) -> object:
+            found = of.evaluate(scope)
+            return instead.evaluate(scope) if found is ABSENT else found
+
+        return Recipe(of.text, _common({of.kind, instead.kind}), False, node.line, evaluate)
 
 
 def _common(kinds: set[Kind]) -> Kind:

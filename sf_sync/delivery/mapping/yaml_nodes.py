@@ -68,7 +68,7 @@ def parse_yaml(text: str, path: Path) -> Node:
     """The root of YAML text; `path` is for messages. Raises MappingError with file and line."""
     try:
         _refuse_bombs(text, path)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise MappingError([Fault(str(path), line, f"not YAML ({error.problem})")]) from None
@@ -86,7 +86,7 @@ def parse_yaml(text: str, path: Path) -> Node:
 def _refuse_bombs(text: str, path: Path) -> None:
     """Raises MappingError for aliases, depth and size, before anything is built of the text."""
     depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if count > FILE_NODES:
             raise MappingError([Fault(str(path), line, f"has more than {FILE_NODES} values; split the file")])
@@ -122,7 +122,7 @@ def _node(node: yaml.Node, path: str, faults: list[Fault]) -> Node:
 
 def _scalar(node: yaml.Node) -> Scalar:
     raw = str(node.value)
-    if getattr(node, "style", None) is not None:
+    if getattr(node, "style", None):
         return raw
     if raw in ("true", "false"):
         return raw == "true"

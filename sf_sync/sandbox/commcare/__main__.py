@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import signal
-import tempfile
 import threading
 from pathlib import Path
+
+from sf_sync.sandbox.private_file import write_state
 
 from .forwarding import REFUSED_WAITS_S, UNREACHABLE_WAITS_S
 from .server import LocalCommCare
@@ -53,7 +54,7 @@ def main(given: list[str] | None = None) -> int:
         for path in sorted(arguments.forms.glob("*.json")) if arguments.forms else []:
             commcare.submit(json.loads(path.read_bytes()))
         if arguments.state_file is not None:
-            write_state(arguments.state_file, commcare)
+            write_state(arguments.state_file, commcare.access)
         print(f"local CommCare: {commcare.url}/a/{commcare.domain}/", flush=True)
         stop.wait()
     return 0
@@ -67,23 +68,6 @@ def _forward(commcare: LocalCommCare, arguments: argparse.Namespace) -> None:
         refused_waits_s=REFUSED_WAITS_S if wait is None else [wait] * len(REFUSED_WAITS_S),
         unreachable_waits_s=UNREACHABLE_WAITS_S if wait is None else [wait] * len(UNREACHABLE_WAITS_S),
     )
-
-
-def write_state(path: Path, commcare: LocalCommCare) -> None:
-    """Write the state file at once or not at all, for its owner only."""
-    state = {
-        "url": commcare.url,
-        "domain": commcare.domain,
-        "username": commcare.username,
-        "password": commcare.password,
-        "api_key": commcare.api_key,
-        "control_token": commcare.control_token,
-        "pid": os.getpid(),
-    }
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        json.dump(state, file, indent=2)
-    os.replace(name, path)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import socket
-import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 
-import uvicorn
-
 from sf_sync.sandbox.clock import Clock
+from sf_sync.sandbox.serving import listen, make_server, serving
 
 from . import control
 from .access import Account
@@ -20,9 +18,6 @@ from .cases import Case
 from .faults import Faults
 from .forwarding import REFUSED_WAITS_S, UNREACHABLE_WAITS_S, Forwarder
 from .space import Document, ProjectSpace, Received, content_of
-
-START_SECONDS = 30
-STOP_SECONDS = 10
 
 
 class LocalCommCare:
@@ -53,8 +48,7 @@ class LocalCommCare:
         self._app = App(self.space, account, self.faults, lambda call: control.answer(self, call))
         self._port = port
         self.forwarders: list[Forwarder] = []
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._resources = ExitStack()
 
     @property
     def domain(self) -> str:
@@ -75,6 +69,18 @@ class LocalCommCare:
     def api_key(self) -> str:
         """For `Authorization: ApiKey username:key`."""
         return self._account.api_key
+
+    @property
+    def access(self) -> dict[str, str | None]:
+        """Where it is and how one signs in, as a state file says it."""
+        return {
+            "url": self.url,
+            "domain": self.domain,
+            "username": self.username,
+            "password": self.password,
+            "api_key": self.api_key,
+            "control_token": self.control_token,
+        }
 
     @property
     def cases(self) -> dict[str, Case]:
@@ -141,38 +147,12 @@ class LocalCommCare:
 
     def start(self) -> None:
         """Listen, and return once requests are answered."""
-        # asyncio switches Nagle's delay off only where the protocol is named; with it a small answer takes 40 ms.
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", self._port))
+        sock = self._resources.enter_context(listen(self._port))
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        config = uvicorn.Config(
-            self._app,
-            log_level="critical",
-            access_log=False,
-            date_header=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-            http="h11",
-        )
-        server = self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=lambda: server.run(sockets=[sock]), name="local-commcare", daemon=True
-        )
-        self._thread.start()
-        pause, waited = threading.Event(), 0.0
-        while not server.started:
-            if waited > START_SECONDS or not self._thread.is_alive():
-                raise RuntimeError("the local project space did not start")
-            pause.wait(0.005)
-            waited += 0.005
+        self._resources.enter_context(serving("local CommCare", {sock: make_server(self._app)}))
 
     def stop(self) -> None:
         """Stop listening and forwarding."""
         for forwarder in self.forwarders:
             forwarder.stop()
-        if self._server is not None:
-            self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
+        self._resources.close()

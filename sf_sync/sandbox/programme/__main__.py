@@ -17,8 +17,8 @@ from random import Random
 
 import requests
 
-from sf_sync.sandbox.commcare.__main__ import write_state
 from sf_sync.sandbox.commcare.server import LocalCommCare
+from sf_sync.sandbox.private_file import write_state
 
 from .submission import Document
 from .week import Arrival, today, week
@@ -68,7 +68,7 @@ def main(given: list[str] | None = None) -> int:
             refused_waits_s=[RETRY_S] * TRIES,
             unreachable_waits_s=[RETRY_S] * TRIES,
         )
-        write_state(arguments.state_file, commcare)
+        write_state(arguments.state_file, commcare.access)
         print(f"local CommCare: {commcare.url}/a/{commcare.domain}/", flush=True)
         while arguments.start_file is not None and not arguments.start_file.exists():
             if stop.wait(0.1):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from sf_sync.sandbox import ids
 from sf_sync.sandbox.cells import FALSE, NULL, TRUE, stamp_cells, text_cell
@@ -54,14 +55,15 @@ class Maker:
 
     def numbers(self, low: int, high: int, filled: float, text: Callable[[int], str]) -> list[bytes]:
         """Numbers between two whole ones, written by `text`."""
+        if not self.size:
+            return []
         pool = [text_cell(text(self.rng.randint(low, high))) for _ in range(min(2_000, high - low + 1))]
         return self.choice(pool, filled)
 
     def days_between(self, first: int, last: int, filled: float) -> list[bytes]:
         """Dates that lie `first` to `last` days from now."""
         today = date(1970, 1, 1) + timedelta(seconds=self.now)
-        pool = [text_cell((today + timedelta(days=d)).isoformat()) for d in range(first, last + 1)]
-        return self.choice(pool, filled)
+        return self.choice(_day_cells(today, first, last), filled)
 
     def phones(self, filled: float) -> list[bytes]:
         """Telephone numbers in several national spellings."""
@@ -128,6 +130,11 @@ class Maker:
             # The system's own changes move the stamp alone.
             modified.append(moment if chance < 0.8 else max(born, moment - int(random_unit() * 40 * DAY)))
         return created, modified, stamped
+
+
+@cache
+def _day_cells(today: date, first: int, last: int) -> list[bytes]:
+    return [text_cell((today + timedelta(days=d)).isoformat()) for d in range(first, last + 1)]
 
 
 def id_cells(prefix: str, count: int) -> list[bytes]:

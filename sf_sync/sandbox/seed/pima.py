@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -17,6 +18,7 @@ from .columns import SETTLED_SECONDS, Columns
 Rows = Mapping[str, list[dict[str, Any]]]
 
 
+@cache
 def load() -> Rows:
     """Records by object."""
     text = resources.files(__package__).joinpath("pima.yaml").read_text(encoding="utf-8")

@@ -50,23 +50,25 @@ class Looking:
         return Told({"status_counts": counts, "states": states})
 
     def failed(self, connection: Connection, asked: Asked) -> Told:
-        """Records that failed, those that arrived last first, a page of them; with what was sent for an admin."""
+        """Records that failed, those that arrived last first, a page of them; values masked unless an admin asks."""
         source = asked.named("direction", SOURCES)
         most = asked.number("limit", PAGE, MOST)
         before = asked.number("next", 2**62, 2**62) if "next" in asked.query else None
         whole = People.may(asked.person, "admin")
-        found = queue_documents.troubled(
-            connection, self.connection_name, source, most + 1, before, bodies=whole
-        )
+        found = queue_documents.troubled(connection, self.connection_name, source, most + 1, before)
         page = found[:most]
-        if whole:
-            self._note(connection, asked, "failed", {"direction": asked.path["direction"]}, len(page))
-        jobs = []
-        for one in page:
-            document = shown(one)
-            if whole:
-                document["data"] = contents(one)
-            jobs.append({"id": str(one.receipt_id), "collection": COLLECTION_OF[source], **document})
+        if page:
+            what = {"direction": asked.path["direction"], "masked": not whole}
+            self._note(connection, asked, "failed", what, len(page))
+        jobs = [
+            {
+                "id": str(one.receipt_id),
+                "collection": COLLECTION_OF[source],
+                "data": contents(one, whole=whole),
+                **shown(one),
+            }
+            for one in page
+        ]
         return Told({"failed_jobs": jobs, "next": str(page[-1].arrival) if len(found) > most else None})
 
     def record(self, connection: Connection, asked: Asked) -> Told:

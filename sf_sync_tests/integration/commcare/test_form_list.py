@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sf_sync.commcare import forms as lists
 from sf_sync.commcare import session as sessions
 from sf_sync.commcare.errors import ConfigurationError, PermanentError, TransientError
 from sf_sync.commcare.forms import list_forms, stamp
@@ -161,7 +162,7 @@ def test_a_key_that_may_not_read_forms_is_told(commcare: LocalCommCare, session:
         ids(session)
 
 
-def test_an_address_in_an_answer_is_never_followed(
+def test_an_address_in_an_answer_is_not_followed_while_the_list_goes_on_by_time(
     commcare: LocalCommCare, session: CommCareSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for one in range(25):
@@ -184,6 +185,8 @@ def test_an_address_in_an_answer_is_never_followed(
         ([], "has no list `objects`"),
         ({"objects": [], "meta": {}}, "whether there is more"),
         ({"objects": [{"id": "f1"}], "meta": {"next": "?offset=1"}}, "the same forms again"),
+        ({"objects": [{"id": "f1"}], "meta": {"next": "//["}}, "isn't an address of"),
+        ({"objects": [{"id": "f1"}], "meta": {"next": 7}}, "isn't an address of"),
     ],
 )
 def test_answers_that_are_no_list_of_forms_end_it_with_a_sentence(
@@ -204,3 +207,106 @@ def test_a_page_that_is_too_long_is_asked_for_in_smaller_ones(
         CommCareSession, "send", lambda *args, **more: real(*args, **{**more, "most_bytes": 10_000})
     )
     assert ids(session, page_size=20) == [f"f{one:03}" for one in range(20)]
+
+
+Json = Callable[..., Any]
+NextOf = Callable[[str], object]
+
+
+def by_next_alone(
+    monkeypatch: pytest.MonkeyPatch, *, offsets: bool = True, next_of: NextOf = lambda address: address
+) -> None:
+    """As if the list heeded the first `indexed_on_start` alone, and `offset` too only where `offsets` says so."""
+    real: Json = CommCareSession.json
+    first: dict[str, str] = {}
+
+    def json_of(self: CommCareSession, path: str, doing: str, **more: Any) -> Any:
+        if asked := more.get("params"):
+            first.update({name: asked[name] for name in ("indexed_on_start", "offset") if name not in first})
+            kept = first if not offsets else {"indexed_on_start": first["indexed_on_start"]}
+            more["params"] = {**asked, **kept}
+        answer = real(self, path, doing, **more)
+        if answer["meta"]["next"]:
+            answer["meta"]["next"] = next_of(answer["meta"]["next"])
+        return answer
+
+    monkeypatch.setattr(CommCareSession, "json", json_of)
+
+
+@pytest.mark.parametrize("offsets", [True, False])
+@pytest.mark.parametrize("page_size", [1, 3, 4, 20])
+def test_a_list_that_goes_on_by_its_next_page_alone_is_read_once_and_whole(
+    commcare: LocalCommCare,
+    session: CommCareSession,
+    monkeypatch: pytest.MonkeyPatch,
+    offsets: bool,
+    page_size: int,
+) -> None:
+    for one in range(9):
+        commcare.submit(form(f"f{one}"))
+    by_next_alone(monkeypatch, offsets=offsets)
+
+    assert ids(session, page_size=page_size) == [f"f{one}" for one in range(9)]
+    assert len(commcare.calls) <= 9 // page_size + 4
+
+
+@pytest.mark.parametrize("written", ["whole", "path", "query"])
+def test_the_next_page_may_be_written_whole_or_relative(
+    commcare: LocalCommCare, session: CommCareSession, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    for one in range(9):
+        commcare.submit(form(f"f{one}"))
+    path = session.path("/api/form/v1/")
+    begin = {"whole": commcare.url + path, "path": path, "query": ""}[written]
+    by_next_alone(monkeypatch, offsets=False, next_of=lambda address: f"{begin}?{address.partition('?')[2]}")
+
+    assert ids(session, page_size=3) == [f"f{one}" for one in range(9)]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://127.0.0.1:9/a/pima-demo/api/form/v1/",
+        "//127.0.0.1:9/a/pima-demo/api/form/v1/",
+        "{url}.example.org/a/pima-demo/api/form/v1/",
+        "/a/other/api/form/v1/",
+        "/a/pima-demo/api/form/v1/../../case/v2/",
+        "../../../settings/",
+        "file:///etc/hostname",
+    ],
+)
+def test_a_next_page_elsewhere_is_refused_with_what_came_before_kept(
+    commcare: LocalCommCare, session: CommCareSession, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    for one in range(9):
+        commcare.submit(form(f"f{one}"))
+    address = elsewhere.format(url=commcare.url)
+    by_next_alone(monkeypatch, offsets=False, next_of=lambda given: f"{address}?{given.partition('?')[2]}")
+    read: list[str] = []
+    pages = list_forms(session, LONG_AGO, 3)
+    with pytest.raises(PermanentError, match=r"`meta\.next` isn't an address of .*, so it is not followed"):
+        read.extend(one["id"] for page in pages for one in page.forms)
+
+    assert read == ["f0", "f1", "f2"]
+    assert {call.path.partition("?")[0] for call in commcare.calls} == {"/a/pima-demo/api/form/v1/"}
+
+
+def test_a_list_whose_next_pages_go_round_is_refused(
+    commcare: LocalCommCare, session: CommCareSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in range(9):
+        commcare.submit(form(f"f{one}"))
+    by_next_alone(monkeypatch, offsets=False, next_of=lambda address: address.replace("offset=6", "offset=0"))
+    with pytest.raises(PermanentError, match="leads back to a page that was read"):
+        ids(session, page_size=3)
+
+
+def test_next_pages_are_followed_so_far_and_no_further(
+    commcare: LocalCommCare, session: CommCareSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in range(9):
+        commcare.submit(form(f"f{one}"))
+    by_next_alone(monkeypatch, offsets=False)
+    monkeypatch.setattr(lists, "MOST_FOLLOWED", 2)
+    with pytest.raises(PermanentError, match=r"more than 2 pages by `meta\.next`"):
+        ids(session, page_size=1)

@@ -42,7 +42,7 @@ def add_user(db: Connection, sf_user_id: str = TRAINER) -> UUID:
 
 
 def stored_rows(db: Connection) -> Rows:
-    """All rows by table and natural key: parents by their natural keys, points as two numbers, nulls left out."""
+    """All rows by table and natural key: parents by their natural keys, points as EWKT, nulls left out."""
     ids: dict[UUID, str] = {user: "lookup" for (user,) in db.execute("select user_id from pima.tbl_users")}
     found: Rows = {}
     for table in map(WrittenTable, WRITTEN):
@@ -63,13 +63,7 @@ def stored_rows(db: Connection) -> Rows:
 
 def _points(table: WrittenTable) -> str:
     points = [one.name for one in table.columns.values() if one.is_point]
-    return (
-        ", ".join(
-            f"case when {name} is not null then array[geo.lon({name}), geo.lat({name})] end as {name}"
-            for name in points
-        )
-        or "null as nothing"
-    )
+    return ", ".join(f"geo.ewkt({name}) as {name}" for name in points) or "null as nothing"
 
 
 def _comparable(value: object, ids: Mapping[UUID, str]) -> object:
@@ -79,4 +73,4 @@ def _comparable(value: object, ids: Mapping[UUID, str]) -> object:
         return value.isoformat().removesuffix("T00:00:00")
     if isinstance(value, date):
         return value.isoformat()
-    return tuple(value) if isinstance(value, list) else value
+    return value

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sf_sync.commcare.session import CommCareSession
+from sf_sync.commcare.session import Answer, CommCareSession
 from sf_sync.delivery.destinations.commcare import CommCareDestination
 from sf_sync.delivery.destinations.commcare_documents import instance_id
 from sf_sync.delivery.records import Receipt
@@ -244,6 +244,65 @@ def test_a_record_that_fails_holds_back_what_comes_later_for_its_own_case_only(c
     assert callouts.status(later(1)) == "new"
 
 
+def refused_by_us(**also: object) -> dict[str, Any]:
+    """Two farmers, of whom the first has a character in the name that XML can't hold."""
+    return {**changed("participant", participantName="Ara\x07bica"), **also}
+
+
+def corrected() -> dict[str, Any]:
+    """What Salesforce sends when the name is corrected: a new payload."""
+    return {**changed("participant", participantName="Arabica"), "id": "the-corrected-job"}
+
+
+def test_what_failed_for_good_does_not_hold_back_its_correction(callouts: Callouts) -> None:
+    callouts.parents()
+    callouts.deliver(refused_by_us())
+    assert callouts.status(refused_by_us()) == "dead"
+
+    callouts.deliver(corrected())
+
+    assert callouts.status(corrected()) == "completed"
+    farmer = "e161e4b3-07eb-5458-8c92-a8e424eb2ed8"
+    assert callouts.properties(farmer)["First_Name"] == "Arabica"
+    assert callouts.db.execute("select after_gap from delivery.deliveries where after_gap").fetchall() == []
+
+
+def test_the_correction_of_one_record_does_not_wait_for_another_that_is_tried_again(
+    callouts: Callouts,
+) -> None:
+    callouts.parents()
+    waiting = refused_by_us()
+    records_of(waiting)[1]["trainingGroupId"] = "a0TDM0000009X99AA2"
+    callouts.deliver(waiting)
+    assert callouts.status(waiting) == "failed"
+
+    first = {**corrected(), "participants": records_of(corrected())[:1]}
+    second = {**corrected(), "id": "the-other-farmer", "participants": records_of(corrected())[1:]}
+    callouts.deliver(first, second)
+
+    assert callouts.status(first) == "completed"
+    assert callouts.status(second) == "new"
+
+
+def test_what_waits_for_a_payload_goes_on_as_soon_as_that_fails_for_good(
+    callouts: Callouts, commcare: LocalCommCare
+) -> None:
+    callouts.parents()
+    waiting = refused_by_us()
+    commcare.faults.add("failing", "/receiver/", times=1)
+    callouts.deliver(waiting)
+    assert callouts.status(waiting) == "failed"
+    second = {**corrected(), "participants": records_of(corrected())[1:]}
+    callouts.deliver(second)
+    assert callouts.status(second) == "new"
+
+    callouts.deliveries.later()
+    callouts.deliver()
+
+    assert callouts.status(waiting) == "dead"
+    assert callouts.status(second) == "completed"
+
+
 def test_a_missing_parent_that_is_written_wakes_its_child(callouts: Callouts) -> None:
     callouts.parents()
     child = callout("edge_07_partial_failure_three_records")
@@ -265,7 +324,7 @@ def test_children_that_come_before_their_parents_are_delivered_in_the_end(callou
     assert callouts.commcare.cases[GROUP].indices["parent"].case_id == TRAINER
 
 
-def test_parents_and_children_that_are_due_together_need_no_second_try(callouts: Callouts) -> None:
+def test_parents_and_children_that_are_due_together_are_through_at_once(callouts: Callouts) -> None:
     payloads = [callout(one) for one in ("participant", "training_session", "training_group", "project_role")]
     callouts.deliver(*payloads)
 
@@ -318,17 +377,30 @@ def test_two_payloads_about_a_case_keep_their_order(callouts: Callouts) -> None:
     assert callouts.properties("e161e4b3-07eb-5458-8c92-a8e424eb2ed8")["Status"] == "Inactive"
 
 
+BY_PHONES = [
+    (SESSION, "Session_1_Date", "2025-06-03"),
+    (GROUP, "Household_Counter", "40"),
+    (TRAINER, "FFGs_Observed", "3"),
+]
+
+
+def by_phones(commcare: LocalCommCare) -> None:
+    """Forms by which phones write what is theirs."""
+    for number, (case_id, name, value) in enumerate(BY_PHONES):
+        block = {"@case_id": case_id, "@date_modified": "2025-06-03T08:00:00Z", "@user_id": "phone"}
+        commcare.submit(
+            {"id": f"p{number}", "form": {"case": {**block, "update": {name: value}}, "meta": {}}}
+        )
+
+
+def assert_as_phones_left_it(callouts: Callouts) -> None:
+    assert [(case, name, callouts.properties(case)[name]) for case, name, _ in BY_PHONES] == BY_PHONES
+
+
 def test_what_phones_have_written_since_stays(callouts: Callouts, commcare: LocalCommCare) -> None:
     callouts.parents()
     callouts.deliver(callout("training_session"))
-    by_phone = {"Session_1_Date": "2025-06-03", "Household_Counter": "40", "FFGs_Observed": "3"}
-    for number, (case_id, name) in enumerate(
-        [(SESSION, "Session_1_Date"), (GROUP, "Household_Counter"), (TRAINER, "FFGs_Observed")]
-    ):
-        block = {"@case_id": case_id, "@date_modified": "2025-06-03T08:00:00Z", "@user_id": "phone"}
-        commcare.submit(
-            {"id": f"p{number}", "form": {"case": {**block, "update": {name: by_phone[name]}}, "meta": {}}}
-        )
+    by_phones(commcare)
 
     callouts.deliver(
         *(
@@ -338,9 +410,28 @@ def test_what_phones_have_written_since_stays(callouts: Callouts, commcare: Loca
     )
 
     assert set(callouts.deliveries.statuses().values()) == {"completed"}
-    assert callouts.properties(SESSION)["Session_1_Date"] == "2025-06-03"
-    assert callouts.properties(GROUP)["Household_Counter"] == "40"
-    assert callouts.properties(TRAINER)["FFGs_Observed"] == "3"
+    assert_as_phones_left_it(callouts)
+
+
+@pytest.mark.parametrize("status", [404, 400, 405, 501])
+def test_what_phones_have_written_since_stays_where_commcare_does_not_show_cases(
+    callouts: Callouts, session: CommCareSession, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    send = session.send
+
+    def without_cases(method: str, *given: Any, **more: Any) -> Answer:
+        return Answer(status, {}, b"") if method == "GET" else send(method, *given, **more)
+
+    monkeypatch.setattr(session, "send", without_cases)
+    names = ("project_role", "training_group", "training_session")
+    callouts.deliver(*map(callout, names))
+    assert callouts.properties(GROUP)["Household_Counter"] == "31"
+    by_phones(callouts.commcare)
+
+    callouts.deliver(*({**callout(one), "id": f"again-{one}"} for one in names))
+
+    assert set(callouts.deliveries.statuses().values()) == {"completed"}
+    assert_as_phones_left_it(callouts)
 
 
 def test_a_throttled_space_is_left_alone_for_as_long_as_it_asks(

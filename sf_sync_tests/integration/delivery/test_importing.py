@@ -20,7 +20,7 @@ from sf_sync.delivery.importing import ImportBusy, Imported, import_queue
 from sf_sync.delivery.inbox import Inbox
 from sf_sync.delivery.json_documents import FileBroken, RawDocument, read_documents
 from sf_sync.delivery.redelivery import route_again
-from sf_sync.delivery.sources import COMMCARE
+from sf_sync.delivery.sources import COMMCARE, SALESFORCE
 from sf_sync.delivery.worker import Worker, drain
 from sf_sync.pima.folders import load_registry
 from sf_sync.sandbox.server import LocalOrg
@@ -32,6 +32,7 @@ Document = dict[str, Any]
 Db = psycopg.Connection[Any]
 Take = Callable[..., Imported]
 
+SOURCES = {"commcare": COMMCARE, "salesforce": SALESFORCE}
 NAMES = {
     "commcare": lambda document: document.get("form", {}).get("@name"),
     "salesforce": lambda document: document.get("jobType"),
@@ -263,6 +264,54 @@ def test_a_line_of_which_nothing_can_be_made_is_told_and_kept_and_the_rest_goes_
     ).fetchone()
     assert kept == ("ignored", problem.reason, True)
     assert (done.documents, done.unusable, done.released) == (3, 1, 2)
+
+
+def nameless(data: Document) -> Document:
+    """A payload that doesn't say of which kind it is."""
+    return {name: {} if name in ("form", "jobType") else value for name, value in data.items()}
+
+
+SPOILT: dict[str, Callable[[Document], Document]] = {
+    "other status": lambda document: {**document, "status": "sad"},
+    "no status": lambda document: {name: value for name, value in document.items() if name != "status"},
+    "no name": lambda document: {**document, "data": nameless(document["data"])},
+    "no id": lambda document: {**document, "data": {**document["data"], "id": None}},
+    "other collection": lambda document: {**document, "collection": "else"},
+    "data as text": lambda document: {**document, "data": json.dumps(document["data"])},
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize(
+    ("document", "source"), [(queued("a"), "commcare"), (callout("a"), "salesforce")], ids=["form", "callout"]
+)
+@pytest.mark.parametrize("how", ["imported", "forwarded"])
+def test_a_line_that_was_refused_is_not_in_the_way_of_the_same_record_that_comes_as_it_should(
+    db: Db, take: Take, spoil: Callable[[Document], Document], document: Document, source: str, how: str
+) -> None:
+    (refused,) = take(spoil(document)).problems
+    assert refused.receipt.state == "ignored"
+
+    if how == "imported":
+        assert (done := take(document)).released == 1
+        assert (done.stored, done.repeated) == (1, 0)
+    else:
+        incoming = SOURCES[source].read(json.dumps(document["data"]).encode(), NAMES[source])
+        (receipt,) = Inbox(db, CONNECTION).store([incoming])
+        assert (receipt.state, receipt.duplicate) == ("new", False)
+
+    states = db.execute("select record_id = 'a', state from delivery.inbox order by 1").fetchall()
+    assert states == [(False, "ignored"), (True, "new")]
+    assert take(spoil(document)).unusable == 1
+    assert route_again(db, CONNECTION) == 0, "what was refused isn't delivered beside it"
+
+
+def test_a_refused_line_of_a_record_that_is_there_has_a_receipt_of_its_own(db: Db, take: Take) -> None:
+    take(queued("a"))
+    (refused,) = take(queued("a", "sad")).problems
+
+    assert (refused.receipt.state, refused.receipt.duplicate) == ("ignored", False)
+    assert inbox(db)[0] == ("a", 1, "new", None)
 
 
 def test_a_line_that_is_too_long_is_kept_from_its_beginning(

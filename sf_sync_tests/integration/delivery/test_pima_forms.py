@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,27 @@ def test_files_that_are_no_forms_are_kept_and_said(run: Callable[..., str], tmp_
     assert "broken.json: not JSON" in output
     assert "nameless.json: no routing name" in output
     assert json.loads(run("forms", "status", "--json"))["statuses"]["ignored"] == 2
+
+
+@pytest.mark.parametrize("said", [True, "true"])
+def test_an_archived_form_is_ignored_and_delivered_once_it_is_restored(
+    run: Callable[..., str], by_key: ByKey, tmp_path: Path, said: object
+) -> None:
+    form = json.loads((SAMPLES / "farmer_registration.json").read_bytes())
+    archived, restored = tmp_path / "archived.json", tmp_path / "restored.json"
+    archived.write_text(json.dumps({**form, "archived": said}))
+    later = datetime.fromisoformat(form["server_modified_on"]) + timedelta(minutes=1)
+    restored.write_text(json.dumps({**form, "archived": False, "server_modified_on": later.isoformat()}))
+    case_id = form["form"]["subcase_0"]["case"]["@case_id"]
+
+    receipt = run("forms", "load", archived).split()[0]
+    run("worker", "--once")
+    assert "the form is archived" in run("forms", "show", receipt)
+    assert case_id not in by_key("Participant__c", "CommCare_Case_Id__c")
+
+    run("forms", "load", restored)
+    assert "1 completed" in run("worker", "--once")
+    assert case_id in by_key("Participant__c", "CommCare_Case_Id__c")
 
 
 def test_a_mapping_is_tried_on_a_sample(run: Callable[..., str]) -> None:

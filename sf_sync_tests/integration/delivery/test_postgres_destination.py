@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -43,13 +44,13 @@ GOODS = sa.Table(
 
 
 @pytest.fixture
-def shop(db: Connection) -> PostgresDestination:
+def shop(db: Connection) -> Iterator[PostgresDestination]:
     """A destination with two tables that have nothing to do with PIMA."""
     db.execute(
         """
         create schema shop;
         create table shop.shelves (
-            id uuid primary key default gen_random_uuid(), code varchar unique not null, place point);
+            id uuid primary key default gen_random_uuid(), code varchar unique not null, place geo.position);
         create table shop.goods (
             id uuid primary key default gen_random_uuid(), code varchar unique not null, label varchar(10) not null,
             pieces integer constraint some_pieces check (pieces >= 0), price double precision, fresh boolean,
@@ -57,7 +58,8 @@ def shop(db: Connection) -> PostgresDestination:
             written_at timestamp default now())
         """
     )
-    return PostgresDestination([SHELVES, GOODS])
+    yield PostgresDestination([SHELVES, GOODS])
+    db.execute("drop schema shop cascade")  # another test takes the database then
 
 
 def good(number: int, op: OperationKind = "upsert", shelf: str | None = None, **fields: Scalar) -> Write:

@@ -61,6 +61,22 @@ def test_a_mill_and_its_visits_become_exactly_the_expected_rows(forms: Deliverie
     assert stored_rows(forms.db) == all_of(MILL, VISIT, OTHER_VISIT)
 
 
+@pytest.mark.parametrize(
+    ("name", "column"), [(MILL, "office_gps"), (VISIT, "geo_location"), (OTHER_VISIT, "value_gps")]
+)
+def test_without_postgis_a_point_is_the_text_that_is_expected(
+    forms: Deliveries, name: str, column: str
+) -> None:
+    add_user(forms.db)
+    send(forms, MILL, VISIT, OTHER_VISIT)
+
+    [(table, point)] = [(key[0], row[column]) for key, row in expected_rows(name).items() if column in row]
+    rows = forms.db.execute(
+        f"select distinct {column}::text from pima.{table} where {column} is not null".encode()
+    ).fetchall()
+    assert rows == [(point,)]
+
+
 def test_they_do_so_in_postgis_too(postgis: Database, delivering: OrgSession, settings: Settings) -> None:
     with postgis.connect("test", autocommit=True) as db:
         forms = Deliveries(make_worker(delivering, postgis, settings), db)

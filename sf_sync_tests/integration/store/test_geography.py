@@ -7,8 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
-from sf_sync.store import migrate
+from sf_sync.store import geography, migrate
 from sf_sync.store.database import Database
 from sf_sync.store.geography import Position
 from sf_sync.store.urls import DatabaseUrl
@@ -43,14 +47,14 @@ def either(request: pytest.FixtureRequest) -> Database:
     return found
 
 
-def test_columns_of_points_are_geometries_where_there_is_postgis_and_points_elsewhere(
+def test_columns_of_points_are_geometries_where_there_is_postgis_and_text_elsewhere(
     native: Database, postgis: Database
 ) -> None:
     kinds = """
         select string_agg(distinct format_type(atttypid, atttypmod), ',') from pg_attribute where attname = any(%s)
         """
     columns = ["office_gps", "geo_location", "value_gps"]
-    assert one(native, kinds, columns) == "point"
+    assert one(native, kinds, columns) == 'geo."position"'
     assert one(postgis, kinds, columns) == "geometry(Point,4326)"
 
 
@@ -63,7 +67,117 @@ def test_who_may_not_install_postgis_gets_points_without_it(postgis_server: Data
     migrate.upgrade(url)
 
     assert one(Database(url), "select geo.lon(geo.point(3, 1))") == 3
-    assert one(Database(url), "select pg_typeof(geo.point(3, 1))::text") == "point"
+    assert one(Database(url), "select pg_typeof(geo.point(3, 1))::text") == 'geo."position"'
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (("36.9500200", "-0.4167100"), "SRID=4326;POINT(36.95002 -0.41671)"),
+        (("180.000", "-90"), "SRID=4326;POINT(180 -90)"),
+        (("-0", "0.0"), "SRID=4326;POINT(0 0)"),
+        (("0.00001", "-0.0000123"), "SRID=4326;POINT(0.00001 -0.0000123)"),
+        (("100", "10.5"), "SRID=4326;POINT(100 10.5)"),
+        (
+            ("36.123456789012345", "0.1234567890123456"),
+            "SRID=4326;POINT(36.123456789012344 0.123456789012346)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("digits", [1, -5])
+def test_a_point_has_the_digits_that_were_sent(
+    either: Database, sent: tuple[str, str], text: str, digits: int
+) -> None:
+    with either.connect("test") as connection:
+        connection.execute(f"set extra_float_digits = {digits}".encode())
+        row = connection.execute(
+            "select geo.ewkt(geo.point(%s::double precision, %s::double precision))", sent
+        ).fetchone()
+    assert row == (text,)
+    assert one(either, "select geo.ewkt(null) is null")
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.decimals(-180, 180, places=7).map(float),
+            st.decimals(-90, 90, places=7).map(float),
+        ),
+        min_size=50,
+        max_size=50,
+    )
+)
+def test_a_point_is_the_same_text_with_postgis_and_without(
+    native: Database, postgis: Database, positions: list[tuple[float, float]]
+) -> None:
+    texts = """
+        select array_agg(geo.ewkt(geo.point(lon, lat)) order by number)
+        from unnest(%s::float8[], %s::float8[]) with ordinality as given (lon, lat, number)
+        """
+    lons, lats = zip(*positions, strict=True)
+    found = one(native, texts, list(lons), list(lats))
+    assert found == one(postgis, texts, list(lons), list(lats))
+    assert [Position.parse(text) for text in found] == [Position(*each) for each in positions]
+
+
+def test_text_in_a_column_of_points_is_its_text(native: Database) -> None:
+    text = "SRID=4326;POINT(36.95002 -0.41671)"
+    with native.connect("test") as connection:
+        connection.execute("insert into pima.wetmills (wet_mill_unique_id) values ('no place')")
+        connection.execute(
+            "insert into pima.wetmills (wet_mill_unique_id, office_gps) values ('a', %s)", [text]
+        )
+        rows = connection.execute("select office_gps::text from pima.wetmills order by 1").fetchall()
+    assert rows == [(text,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "36.95 -0.41",
+        "(36.95,-0.41)",
+        "POINT(36.95 -0.41)",
+        "SRID=4326;POINT(36.950 -0.41)",
+        "SRID=4326;POINT(180.1 0)",
+        "SRID=4326;POINT(0 90.5)",
+        "SRID=4326;POINT(0 91)",
+        "SRID=4326;POINT(NaN 0)",
+        "SRID=4326;POINT(1 2 3)",
+        "SRID=4326;POINT(1 2)\n",
+    ],
+)
+def test_other_text_is_refused_by_a_column_of_points(native: Database, text: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        one(native, "select %s::geo.position", text)
+
+
+def test_a_database_that_gets_postgis_later_keeps_its_points(postgis_server: DatabaseUrl) -> None:
+    with psycopg.connect(postgis_server.libpq, autocommit=True) as connection:
+        connection.execute("create role late login password 'late'")
+        connection.execute("create database late owner late")
+    late = postgis_server.with_database("late")
+    migrate.upgrade(replace(late, user="late", password="late"))
+    point = "insert into pima.wetmills (wet_mill_unique_id, office_gps) values ('a', geo.point(%s, %s))"
+    with psycopg.connect(late.libpq, autocommit=True) as connection:
+        connection.execute(point, KIGALI)
+        connection.execute("create extension postgis")
+        for column in (
+            "wetmills.office_gps",
+            "form_visits.geo_location",
+            "survey_question_responses.value_gps",
+        ):
+            table, name = column.split(".")
+            connection.execute(
+                f"alter table pima.{table} alter column {name} "
+                f"type geometry(Point,4326) using st_geomfromewkt({name})".encode()
+            )
+        connection.execute("drop domain geo.position cascade")
+    with create_engine(late.sqlalchemy("psycopg"), poolclass=NullPool).begin() as connection:
+        assert geography.install(connection) == geography.GEOMETRY
+
+    assert one(Database(late), "select geo.lon(office_gps), geo.lat(office_gps) from pima.wetmills") == KIGALI
 
 
 def test_a_point_gives_its_longitude_and_latitude_back(either: Database) -> None:
@@ -157,7 +271,7 @@ def test_the_functions_mean_the_same_whatever_the_search_path_and_may_stand_in_a
             "select count(*) from pg_proc where pronamespace = 'geo'::regnamespace "
             "and provolatile = 'i' and proparallel = 's' and proisstrict"
         ).fetchone()
-        assert safe == (5,)
+        assert safe == (6,)
 
 
 @pytest.mark.parametrize(

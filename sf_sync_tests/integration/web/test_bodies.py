@@ -94,8 +94,10 @@ def test_what_is_no_record_is_refused_and_kept(intake: Intake, body: bytes, reas
         numbered(21, form=[]),
         numbered(22, form={"@name": "  "}),
         numbered(23, form={"@name": {"#text": "Followup"}}),
+        numbered(24, form={"@name": 7}),
+        numbered(25, form={"@name": True}),
     ],
-    ids=["no name", "null form", "array form", "blank name", "name with attributes"],
+    ids=["no name", "null form", "array form", "blank name", "name with attributes", "a number", "true"],
 )
 def test_a_record_without_a_routing_name_is_refused_and_kept(intake: Intake, document: Any) -> None:
     answer = intake.form(document)

@@ -42,10 +42,10 @@ def environment(database: Database, folder: Path, **more: str) -> dict[str, str]
 
 
 @contextmanager
-def served(
+def started(
     database: Database, folder: Path, *options: str, **variables: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`sf-sync serve` and its address."""
+    """`sf-sync serve` and the line that it says once it listens."""
     process = subprocess.Popen(
         [*FLAGS, "serve", "--port", "0", *options],
         env=environment(database, folder, **variables),
@@ -56,13 +56,21 @@ def served(
     )
     assert process.stdout is not None
     try:
-        said = process.stdout.readline()
-        found = re.search(r"http://[\d.]+:\d+", said)
-        assert found is not None, said + (folder / "stderr").read_text()
-        yield process, found[0]
+        yield process, process.stdout.readline()
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def served(
+    database: Database, folder: Path, *options: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`sf-sync serve` and its address."""
+    with started(database, folder, *options, **variables) as (process, said):
+        found = re.search(r"http://[\d.]+:\d+", said)
+        assert found is not None, said + (folder / "stderr").read_text()
+        yield process, found[0]
 
 
 @dataclass

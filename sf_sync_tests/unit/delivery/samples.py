@@ -139,7 +139,7 @@ def row(operation: Operation) -> tuple[tuple[str, str], dict[str, object]]:
 
 
 def expected_rows(name: str) -> dict[tuple[str, str], dict[str, object]]:
-    """What a sample must write to PostgreSQL, if anything: dates without midnight, points as two numbers."""
+    """What a sample must write to PostgreSQL, if anything: dates without midnight."""
     return dict(_row(one["table"], one["columns"]) for one in expected(name).get("postgres", ()))
 
 
@@ -152,9 +152,6 @@ def _row(table: str, columns: Mapping[str, Any]) -> tuple[tuple[str, str], dict[
 def _comparable(column: str, value: Any) -> object:
     if column in DAYS:
         return str(value).removesuffix("T00:00:00")
-    if isinstance(value, str) and value.startswith("SRID=4326;POINT("):
-        lon, lat = value.removeprefix("SRID=4326;POINT(").removesuffix(")").split()
-        return float(lon), float(lat)
     return value
 
 

@@ -54,9 +54,14 @@ def farmer(number: int) -> Write:
     return Write(number, "upsert", "participant", {"case_id": f"c{number}"}, fields, parent, "job")
 
 
-def group(number: int) -> Write:
+def group(number: int, *, written_before: bool = False) -> Write:
     fields = {"case_name": "group", "owner_id": "o", "project": "p", "Household_Counter": "31"}
-    return Write(number, "upsert", "training_group", {"case_id": "g"}, fields, {}, "job")
+    return Write(number, "upsert", "training_group", {"case_id": "g"}, fields, {}, "job", written_before)
+
+
+def session_of_training(number: int, *, written_before: bool = False) -> Write:
+    fields = {"case_name": "s", "owner_id": "o", "project": "p", "Session_1_Date": "", "Session_2_Date": ""}
+    return Write(number, "upsert", "training_session", {"case_id": "s"}, fields, {}, "job", written_before)
 
 
 def carried_out(
@@ -187,7 +192,7 @@ def test_what_a_gateway_gave_up_on_may_have_been_carried_out(status: int, kind: 
         (Answer(500, {}, b""), "transient"),
         (Answer(200, {}, b"<html>"), "transient"),
         (Answer(200, {}, b'{"properties": 7}'), "transient"),
-        (Answer(400, {}, b""), "permanent"),
+        (Answer(410, {}, b""), "permanent"),
     ],
 )
 def test_a_case_that_cannot_be_looked_at_is_not_written(answer: Answer, kind: str) -> None:
@@ -208,6 +213,50 @@ def test_only_what_phones_write_too_is_looked_at_first() -> None:
     assert space.looked == ["/api/case/v2/g"]
     assert outcomes[0].created is False
     assert b"n0:Household_Counter" not in space.sent[0]
+
+
+NOT_SAID = [404, 400, 405, 501]
+OF_PHONES = (b"n0:Household_Counter", b"n0:Session_1_Date", b"n0:Session_2_Date")
+
+
+@pytest.mark.parametrize("status", NOT_SAID)
+def test_what_we_have_written_before_keeps_what_phones_write_where_commcare_does_not_show_the_case(
+    status: int,
+) -> None:
+    space = Space(case=lambda _: Answer(status, {}, b""))
+    writes = [group(0, written_before=True), session_of_training(1, written_before=True)]
+    outcomes = carried_out(destination(space), writes)
+
+    assert [(outcomes[n].kind, outcomes[n].created) for n in range(2)] == [("ok", False), ("ok", False)]
+    assert not [name for name in OF_PHONES if name in b"".join(space.sent)]
+    assert all(b"n0:case_name" in one for one in space.sent)
+
+
+@pytest.mark.parametrize("status", NOT_SAID)
+def test_what_we_have_never_written_is_written_whole_where_commcare_does_not_show_the_case(
+    status: int,
+) -> None:
+    space = Space(case=lambda _: Answer(status, {}, b""))
+    outcomes = carried_out(destination(space), [group(0), session_of_training(1)])
+
+    assert [(outcomes[n].kind, outcomes[n].created) for n in range(2)] == [("ok", True), ("ok", True)]
+    assert all(name in b"".join(space.sent) for name in OF_PHONES)
+
+
+def test_a_case_that_commcare_shows_is_what_counts_even_where_we_have_written_it() -> None:
+    space = Space(case=lambda _: Answer(200, {}, b'{"properties": {"Household_Counter": "30"}}'))
+    carried_out(destination(space), [group(0, written_before=True)])
+
+    assert b"<n0:Household_Counter>31<" in space.sent[0]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_case_that_the_key_may_not_see_is_a_matter_of_configuration(status: int) -> None:
+    space = Space(case=lambda _: Answer(status, {}, b""))
+    with pytest.raises(DestinationDown, match="CC_API_KEY"):
+        carried_out(destination(space), [group(0, written_before=True)])
+
+    assert space.sent == []
 
 
 def test_an_operation_that_no_document_describes_is_refused_before_anything_is_sent() -> None:

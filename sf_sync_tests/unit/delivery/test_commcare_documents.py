@@ -104,12 +104,64 @@ def test_the_first_farmer_of_a_household_is_number_one(said: object, number: str
 
 @pytest.mark.parametrize(
     ("given", "written"),
-    [(350.0, "350"), ("350.0", "350"), (12.7, "12.7"), ("12.7", "12.7"), (0, "0"), (None, "0"), (..., "0")],
+    [(350.0, "350"), ("350.0", "350"), (12.7, "12.7"), ("12.7", "12.7"), (0, "0")],
 )
 def test_numbers_of_trees_keep_what_they_say(given: object, written: str) -> None:
     document = documents_of(changed("participant", householdFarmSize=given))[0]
 
     assert properties(document)["Number_of_Trees"] == written
+
+
+@pytest.mark.parametrize("project", ["coffee_ke_2024ac", "coffee_elsewhere"])
+@pytest.mark.parametrize(("given", "written"), [(None, ""), ("", ""), (..., "0")])
+def test_a_household_without_a_number_of_trees_has_none_where_it_says_so_and_else_zero(
+    given: object, written: str, project: str
+) -> None:
+    payload = {**changed("participant", householdFarmSize=given), "uniqueProjectKey": project}
+    document = documents_of(payload)[0]
+
+    assert properties(document)["Number_of_Trees"] == written
+    assert form_elements(document)["Number_of_Trees"] == written
+
+
+@pytest.mark.parametrize(
+    ("household", "primary", "written"),
+    [
+        ("107", "Yes", "Arabica Bourbon Typica 107-1"),
+        ("107", None, "Arabica Bourbon Typica 107-"),
+        (107, "perhaps", "Arabica Bourbon Typica 107-"),
+        (None, "No", "Arabica Bourbon Typica -2"),
+    ],
+)
+def test_a_farmers_name_with_the_household_keeps_its_dash(
+    household: object, primary: object, written: str
+) -> None:
+    payload = changed("participant", HHID=household, participantPrimaryHouseholdMember=primary)
+    document = documents_of(payload)[0]
+
+    assert properties(document)["Name_Household_Concat"] == written
+    assert form_elements(document)["Name_Household_Concat"] == written
+
+
+@pytest.mark.parametrize(
+    ("current", "module", "written"),
+    [
+        ("Current", "Weeding", "(Current) Weeding"),
+        (None, "Weeding", "Weeding"),
+        ("", "Weeding", "Weeding"),
+        (..., "Weeding", "Weeding"),
+        ("Previous", None, "(Previous)"),
+        (None, None, ""),
+    ],
+)
+def test_a_session_is_named_after_its_module_where_nobody_says_whether_that_is_the_current_one(
+    current: object, module: object, written: str
+) -> None:
+    payload = changed("training_session", currentPrevious=current, trainingModuleName=module)
+    (document,) = documents_of(payload)
+
+    assert properties(document)["Current_Previous_Name"] == written
+    assert form_elements(document)["Current_Previous_Name"] == written
 
 
 @pytest.mark.parametrize(
@@ -148,7 +200,7 @@ def test_null_is_empty_and_never_the_word_none() -> None:
 
     assert b"None" not in document
     assert properties(document)["Household_Number"] == ""
-    assert properties(document)["Name_Household_Concat"] == "Arabica Bourbon Typica 1"
+    assert properties(document)["Name_Household_Concat"] == "Arabica Bourbon Typica -1"
 
 
 def test_what_the_payload_does_not_say_is_left_alone_in_the_case() -> None:

@@ -61,6 +61,17 @@ def test_what_is_wrong_with_one_element_fails_it_alone(tmp_path: Path) -> None:
     assert Plan.from_json(plan.to_json()) == plan
 
 
+def test_a_plan_says_whether_its_operations_stand_alone(tmp_path: Path) -> None:
+    other = "  - {id: two, op: upsert, object: A, key: {B: form.b}, fields: {C: form.c}}"
+    mixed = load(tmp_path, steps(LIST, other)).plan({"form": {"rows": [], "b": "1"}})
+    alone = plan_of(tmp_path, {"id": "1", "size": 2})
+
+    assert (alone.each_alone, mixed.each_alone) == (True, False)
+    assert Plan.from_json(alone.to_json()).each_alone
+    recorded_earlier = {name: value for name, value in alone.to_json().items() if name != "each_alone"}
+    assert not Plan.from_json(recorded_earlier).each_alone
+
+
 def test_without_each_alone_it_refuses_the_record(tmp_path: Path) -> None:
     mapping = load(tmp_path, steps(LIST.replace("each_alone: true", "each_alone: false")))
 

@@ -181,6 +181,7 @@ def test_an_irrelevant_group_that_arrives_as_text_leads_nowhere() -> None:
         ("gps('alt', form.short)", None),
         ("gps('lat', form.word, form.far, form.gps)", "-1.28"),
         ("point(form.gps)", "SRID=4326;POINT(36.8 -1.28)"),
+        ("point(form.gps_with_zeros)", "SRID=4326;POINT(100 0)"),
         ("point(form.far)", None),
     ],
 )
@@ -202,6 +203,7 @@ def test_functions(text: str, found: object) -> None:
         "groups": [{"x": "1"}, {"x": "2"}],
         "gps": " -1.28 36.8  1661.0 4.8 ",
         "short": "-1.28 36.8",
+        "gps_with_zeros": "-0.000 +100.0",
         "far": "91 36.8 0 0",
     }
     assert null_if_absent(of_form(text, **answers)) == found

@@ -148,18 +148,22 @@ def test_nobody_is_deactivated_where_a_group_is_empty(registry: Registry) -> Non
     assert "replaced_member" not in {operation.step for operation in plan.operations}
 
 
-def test_a_household_is_linked_to_its_group_only_where_the_constant_says_so(registry: Registry) -> None:
-    link = Reference("Training_Group__c", {"CommCare_Case_Id__c": "a0TDM0000001G01AA2"})
-    household = only(plan_of(registry, sample("farmer_registration")), "household")
+@pytest.mark.parametrize("name", ["farmer_registration", "field_day_farmer_registration"])
+def test_a_household_is_linked_to_its_group_only_where_the_constant_says_so(
+    registry: Registry, name: str
+) -> None:
+    form = sample(name)
+    link = Reference("Training_Group__c", {"CommCare_Case_Id__c": form["form"]["Training_Group_Id"]})
+    household = only(plan_of(registry, form), "household")
     assert "Training_Group__r" not in household.references
 
     folder = FOLDERS[COMMCARE.name]
     constants = {**load_constants(folder / "constants.yaml"), "link_households_to_groups": True}
     linking = load_mapping(
-        folder / "mappings" / "farmer_registration.yaml",
+        folder / "mappings" / f"{name}.yaml",
         load_lists(folder / "lists"),
         constants,
         {"salesforce": PimaSchema()},
     )
-    household = only(linking.plan(sample("farmer_registration")), "household")
+    household = only(linking.plan(form), "household")
     assert household.references["Training_Group__r"] == link

@@ -58,6 +58,23 @@ steps:
     }
 
 
+@pytest.mark.parametrize(
+    ("answers", "written"),
+    [
+        ({}, {"Name": "0"}),
+        ({"a": None}, {"Name": None}),
+        ({"a": ""}, {"Name": None}),
+        ({"a": "3"}, {"Name": "3"}),
+    ],
+)
+def test_a_value_for_what_is_absent_leaves_what_is_blank_blank(
+    tmp_path: Path, answers: dict[str, object], written: dict[str, object]
+) -> None:
+    mapping = load(tmp_path, steps(step('fields: {Name: {absent: {const: "0"}, of: form.a}}')))
+    (operation,) = mapping.plan({"form": {"id": "H", **answers}}).operations
+    assert operation.fields == written
+
+
 def test_the_example_in_the_packages_description_is_right(tmp_path: Path) -> None:
     example = "\n".join(
         line.removeprefix("    ")

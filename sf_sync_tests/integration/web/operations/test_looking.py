@@ -12,6 +12,7 @@ from sf_sync.delivery import redelivery
 from sf_sync.delivery.records import Incoming
 from sf_sync.delivery.selection import Selection
 from sf_sync.settings import CONNECTION
+from sf_sync.web.page.masking import DOTS
 from sf_sync_tests.integration.web.operations.operating import PERSON, Operated, bad, good, sent
 from sf_sync_tests.integration.web.test_bodies import FORM
 
@@ -138,7 +139,7 @@ def test_whatever_was_sent_is_shown_to_an_admin_and_nothing_of_it_to_others(
     assert isinstance(shown, dict) or masked.json()[0]["data"]["data"] is None
 
 
-def test_failed_records_come_by_the_page_without_contents(asked: Operated) -> None:
+def test_failed_records_come_by_the_page(asked: Operated) -> None:
     asked.forms.deliver(
         *(refused(f"f{number}") for number in range(5)),
         sent("job-1", [], source="salesforce", refused="no"),
@@ -152,19 +153,38 @@ def test_failed_records_come_by_the_page_without_contents(asked: Operated) -> No
     assert second["next"] is None
     assert {one["collection"] for one in jobs} == {"commcare_collection"}
     assert jobs[0]["error"] == "REFUSED: a required answer is missing"
-    assert not any("data" in one for one in jobs)
     [of_org] = asked.get("/failed/cc").json()["failed_jobs"]
     assert (of_org["job_id"], of_org["collection"]) == ("job-1", "salesforce_collection")
-    assert asked.audited() == []
 
 
-def test_an_admin_sees_what_failed_with_its_contents_and_that_is_written_down(asked: Operated) -> None:
-    asked.forms.deliver(refused("f1"))
+def test_a_failed_record_has_its_contents_without_values_and_whole_for_an_admin(asked: Operated) -> None:
+    asked.forms.deliver(refused("f1", day="1970-01-31"))
 
-    [job] = asked.get("/failed/sf", "admin").json()["failed_jobs"]
+    told = asked.get("/failed/sf")
+    [masked] = told.json()["failed_jobs"]
+    [whole] = asked.get("/failed/sf", "admin").json()["failed_jobs"]
 
-    assert job["data"]["respondent"] == PERSON
-    assert asked.audited() == [("adam", "admin", "failed", {"direction": "sf"}, 1)]
+    assert whole["data"]["respondent"] == PERSON
+    assert masked["data"].keys() == whole["data"].keys()
+    assert (masked["data"]["respondent"], masked["data"]["day"]) == (DOTS, DOTS)
+    assert masked == {**whole, "data": masked["data"]}
+    assert PERSON not in told.text
+    assert asked.audited() == [
+        ("olga", "operator", "failed", {"direction": "sf", "masked": True}, 1),
+        ("adam", "admin", "failed", {"direction": "sf", "masked": False}, 1),
+    ]
+
+
+@pytest.mark.parametrize("role", ["operator", "admin"])
+def test_a_page_of_failed_records_has_as_many_contents_as_there_is_room_for(
+    asked: Operated, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setattr("sf_sync.delivery.queue_documents.MOST_BODIES", 500)
+    asked.forms.deliver(refused("f1", padding="x" * 500), refused("f2"))
+
+    jobs = asked.get("/failed/sf", role).json()["failed_jobs"]
+
+    assert [(one["job_id"], one["data"] is None) for one in jobs] == [("f2", False), ("f1", True)]
 
 
 def test_contents_that_are_too_large_for_one_answer_stay_out_of_it(

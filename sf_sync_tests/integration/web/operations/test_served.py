@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from typer.testing import CliRunner
 
 from sf_sync.cli import app
@@ -22,7 +23,7 @@ from sf_sync.settings import CONNECTION, Settings
 from sf_sync.store.database import Database
 from sf_sync_tests.integration.web.operations.operating import KEYS, Operated, bad, good
 from sf_sync_tests.integration.web.serving import SECRET, Intake
-from sf_sync_tests.integration.web.test_outages import served
+from sf_sync_tests.integration.web.test_outages import served, started
 
 PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text(encoding="utf-8")
 CURL = re.findall(r"^curl .*$", PAGE, re.MULTILINE)
@@ -64,6 +65,15 @@ def test_the_lines_of_the_page_do_what_it_says(
     assert asked == ["record", "process", "auto retry", "retry", "batch retry", "bulk update", "bulk update"]
     logged = (tmp_path / "stderr").read_text()
     assert not any(secret in logged for secret in (KEYS["operator"], SECRET, org.client_secret))
+
+
+def test_the_page_is_named_where_somebody_may_sign_in(database: Database, tmp_path: Path) -> None:
+    with started(database, tmp_path) as (_, said):
+        assert "page" not in said
+    with started(database, tmp_path, SF_SYNC_OPERATOR_KEYS=f"olga={KEYS['operator']}") as (_, said):
+        found = re.search(r"; page at (http://127\.0\.0\.1:\d+/);", said)
+        assert found is not None, said
+        assert requests.get(found[1], timeout=20).url == f"{found[1]}sign-in"
 
 
 def _run(line: str, folder: Path, **variables: str) -> Any:

@@ -202,7 +202,7 @@ WEAKNESSES: Mapping[int, tuple[str, Sequence[str]]] = {
         [
             f"{FAILURES}::test_no_message_repeats_a_value_of_the_record",
             f"{OUTAGES}::test_the_receipt_is_in_the_log_and_the_form_is_not",
-            f"{LOOKING}::test_failed_records_come_by_the_page_without_contents",
+            f"{LOOKING}::test_failed_records_come_by_the_page",
             f"{ROLES}::test_logs_hold_who_asked_for_what_and_no_secret_and_no_person",
         ],
     ),

@@ -47,7 +47,8 @@ test: check ## check, then the quick tests
 
 .PHONY: proof
 proof: setup ## the long tests: whole days of data, killed processes, a fresh clone
-	@exec $(BIN)/pytest -m proof $(ARGS)
+	@$(BIN)/pytest -m "proof and not alone" -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/pytest -m "proof and alone" $(ARGS)
 
 .PHONY: acceptance
 acceptance: setup ## the tests that start from a fresh clone

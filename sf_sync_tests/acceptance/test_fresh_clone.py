@@ -20,6 +20,8 @@ import requests
 
 from sf_sync.store.embedded import server_home
 
+pytestmark = pytest.mark.alone
+
 REPO = Path(__file__).parents[2]
 LIMIT_S = 600
 

@@ -16,6 +16,8 @@ from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 from sf_sync_tests.conftest import settings_for
 
+pytestmark = pytest.mark.alone
+
 REPOSITORY = Path(__file__).parents[2]
 
 

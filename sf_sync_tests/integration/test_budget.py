@@ -38,6 +38,8 @@ from sf_sync.store.database import Database
 from sf_sync_tests.comparing import differences
 from sf_sync_tests.conftest import QUICK
 
+pytestmark = pytest.mark.proof
+
 CONTACTS = load_catalog()["contacts"]
 BULK = CONTACTS.model_copy(update={"api": "bulk"})
 REST = CONTACTS.model_copy(update={"api": "rest"})

@@ -34,6 +34,8 @@ from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 from sf_sync_tests.comparing import differences, rows
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 CONTACTS = CATALOG["contacts"]
 TODAY = datetime.now(UTC).date()

@@ -17,6 +17,8 @@ from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 NAMES = ("contacts", "activities", "task_who_relations", "event_who_relations")
 TOLERANCE = 0.15

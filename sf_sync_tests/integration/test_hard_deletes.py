@@ -33,6 +33,8 @@ from sf_sync_tests.verifying import (
     settle,
 )
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture
 def settled(org: LocalOrg, engine: Engine) -> LocalOrg:

@@ -44,6 +44,8 @@ from sf_sync_tests.verifying import (
     settle,
 )
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture
 def org() -> Iterator[LocalOrg]:

@@ -29,6 +29,8 @@ from sf_sync.store.database import Database
 from sf_sync_tests.comparing import differences
 from sf_sync_tests.conftest import QUICK
 
+pytestmark = pytest.mark.proof
+
 CONTACTS = load_catalog()["contacts"].model_copy(update={"api": "bulk"})
 TODAY = datetime.now(UTC).date()
 FIRST = TODAY - timedelta(days=40)

@@ -168,6 +168,7 @@ TEXT = st.text(
 ) | st.sampled_from(NASTY)
 
 
+@pytest.mark.proof
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(TEXT, min_size=5, max_size=5),

@@ -37,6 +37,8 @@ from sf_sync_tests.comparing import differences
 from sf_sync_tests.conftest import QUICK, settings_for
 from sf_sync_tests.table_texts import table_texts
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 CONTACTS = CATALOG["contacts"]
 BULK = CONTACTS.model_copy(update={"api": "bulk"})

@@ -19,6 +19,8 @@ from sf_sync.salesforce.errors import BudgetReached
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync_tests.comparing import differences, rows
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 CONTACTS = CATALOG["contacts"]
 BULK = CONTACTS.model_copy(update={"api": "bulk"})

@@ -23,6 +23,8 @@ from sf_sync.mirror.syncing import sync_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync.store.database import Database
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 
 

@@ -17,6 +17,8 @@ from sf_sync.mirror.window import days_window
 from sf_sync.sandbox.server import LocalOrg
 from sf_sync_tests.comparing import rows
 
+pytestmark = pytest.mark.proof
+
 CATALOG = load_catalog()
 CONTACTS = CATALOG["contacts"]
 NAMING = ("task_who_relations", "event_who_relations", "activities")

@@ -15,7 +15,7 @@ import pytest
 from sf_sync.sandbox.commcare import LocalCommCare
 from sf_sync_tests.integration.sandbox.commcare import form
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.alone]
 
 LISTED = Path(__file__).parent / "clients" / "commcare_export.txt"
 DOWNLOAD_SECONDS, SECONDS = 20, 30

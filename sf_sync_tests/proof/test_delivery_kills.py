@@ -29,6 +29,8 @@ from sf_sync.sandbox.server import LocalOrg
 from sf_sync.settings import CONNECTION
 from sf_sync.store.database import Database
 
+pytestmark = pytest.mark.alone
+
 SAMPLES = Path(__file__).parents[1] / "samples" / "commcare"
 KINDS = (
     "farmer_registration",

@@ -23,7 +23,7 @@ from sf_sync.sandbox.server import LocalOrg
 from .comparing import Row, as_it_is, compare
 from .tunnel import Tunnel
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.alone]
 
 CLIENTS = Path(__file__).parent / "clients"
 SECONDS = 120

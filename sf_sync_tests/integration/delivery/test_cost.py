@@ -17,6 +17,8 @@ from sf_sync.store.database import Database
 from sf_sync_tests.integration.delivery.conftest import Deliveries
 from sf_sync_tests.integration.delivery.forms import form, write
 
+pytestmark = pytest.mark.alone
+
 PEOPLE = 15
 
 

@@ -74,7 +74,6 @@ BEFORE = {
 }
 ONE_OF_EACH_MAPPING = [
     pytest.param("attendance_full"),
-    pytest.param("farmer_registration"),
     *(
         pytest.param(name, marks=pytest.mark.proof)
         for name in (
@@ -82,6 +81,7 @@ ONE_OF_EACH_MAPPING = [
             "demo_plot_observation",
             "edit_farmer_details",
             "farm_visit_aa",
+            "farmer_registration",
             "field_day_attendance_full",
             "field_day_farmer_registration",
             "training_observation",
@@ -230,7 +230,7 @@ def delivered_again(path: Path, name: str) -> None:
     path.deliver()
 
 
-@pytest.mark.parametrize("way", [once, twice, delivered_again])
+@pytest.mark.parametrize("way", [once, twice, pytest.param(delivered_again, marks=pytest.mark.proof)])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_sample_becomes_exactly_its_expected_result(
     path: Path, name: str, way: Callable[[Path, str], None]
@@ -241,7 +241,10 @@ def test_a_sample_becomes_exactly_its_expected_result(
     assert path.differs_from_expected(name) == []
 
 
-@pytest.mark.parametrize("newer_first", [False, True], ids=["in order", "out of order"])
+@pytest.mark.parametrize(
+    "newer_first",
+    [pytest.param(False, id="in order", marks=pytest.mark.proof), pytest.param(True, id="out of order")],
+)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_edited_form_leaves_what_its_newer_version_says(
     path: Path, registry: Registry, name: str, newer_first: bool
@@ -393,7 +396,7 @@ def test_a_worker_that_ends_at_any_moment_changes_nothing_in_the_end(
     assert moment >= least
 
 
-@pytest.mark.parametrize("crash", ["request", "database write"])
+@pytest.mark.parametrize("crash", ["request", pytest.param("database write", marks=pytest.mark.proof)])
 def test_workers_that_end_while_they_take_children_back_take_them_back_in_the_end(
     path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, crash: str
 ) -> None:

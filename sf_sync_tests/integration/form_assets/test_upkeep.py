@@ -32,6 +32,8 @@ from sf_sync_tests.integration.form_assets.playing import (
 )
 from sf_sync_tests.unit.delivery.samples import sample
 
+pytestmark = pytest.mark.proof
+
 
 def test_contents_of_old_forms_are_forgotten_and_those_not_delivered_stay(
     db: psycopg.Connection[Any], defs: dg.Definitions, instance: dg.DagsterInstance

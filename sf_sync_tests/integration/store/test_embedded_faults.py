@@ -16,6 +16,8 @@ from sf_sync.store import embedded, server_programs
 from sf_sync.store.embedded import EmbeddedServerError
 from sf_sync_tests.integration.store.servers import answer, ask, eventually, log_of, start, starter, write
 
+pytestmark = pytest.mark.proof
+
 BUSY = "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
 
 

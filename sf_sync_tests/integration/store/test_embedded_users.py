@@ -29,6 +29,8 @@ LIFE = (
     STARTER
     + """
 import psycopg
+
+pytestmark = pytest.mark.proof
 with psycopg.connect(server.url.libpq) as connection:
     connection.execute("create table if not exists kept as select 42 as answer")
 """

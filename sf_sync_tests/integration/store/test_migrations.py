@@ -20,6 +20,8 @@ from sf_sync.store.urls import DatabaseUrl
 from sf_sync_tests.postgis import postgis as postgis
 from sf_sync_tests.postgis import postgis_server as postgis_server
 
+pytestmark = pytest.mark.proof
+
 OURS = ("sync", "delivery", "pima")
 
 

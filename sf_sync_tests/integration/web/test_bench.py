@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 REPOSITORY = Path(__file__).parents[3]
 
 

@@ -28,6 +28,8 @@ from sf_sync.web.limits import Limits
 from sf_sync_tests.integration.web.serving import SECRET, Intake, serving
 from sf_sync_tests.integration.web.test_bodies import FORM, numbered
 
+pytestmark = pytest.mark.proof
+
 FLAGS = [sys.executable, "-m", "sf_sync"]
 
 

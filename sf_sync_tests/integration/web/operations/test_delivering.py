@@ -26,6 +26,8 @@ from sf_sync_tests.integration.web.operations.operating import (
 )
 from sf_sync_tests.integration.web.serving import serving
 
+pytestmark = pytest.mark.proof
+
 
 def test_due_records_are_processed_and_named(operated: Operated, org: LocalOrg) -> None:
     one, two = operated.forms.store(good("f1", 1), good("f2", 2))

@@ -25,6 +25,8 @@ from sf_sync_tests.integration.web.operations.operating import KEYS, Operated, b
 from sf_sync_tests.integration.web.serving import SECRET, Intake
 from sf_sync_tests.integration.web.test_outages import served, started
 
+pytestmark = pytest.mark.proof
+
 PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text(encoding="utf-8")
 CURL = re.findall(r"^curl .*$", PAGE, re.MULTILINE)
 SAMPLES = Path(__file__).parents[3] / "samples" / "commcare"

@@ -27,6 +27,8 @@ from sf_sync_tests.integration.web.page.visiting import (
 )
 from sf_sync_tests.integration.web.serving import serving
 
+pytestmark = pytest.mark.proof
+
 
 @dataclass(frozen=True)
 class Bench:

@@ -32,13 +32,13 @@ MONTH = days_window(TODAY - timedelta(days=40), TODAY)
 DAY_S = 86_400
 
 # Counts each time that it is told to.
+pytestmark = pytest.mark.proof
+
 COUNTING = """
 import sys
 from sf_sync.salesforce import rest
 from sf_sync.salesforce.org import open_session
 from sf_sync.settings import Settings
-
-pytestmark = pytest.mark.proof
 with open_session(Settings.load()) as session:
     for _ in sys.stdin:
         print(rest.count(session, "Contact", "Id != null", operation="queryAll"), flush=True)

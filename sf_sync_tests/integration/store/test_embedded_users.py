@@ -25,12 +25,12 @@ from sf_sync_tests.integration.store.servers import (
     write,
 )
 
+pytestmark = pytest.mark.proof
+
 LIFE = (
     STARTER
     + """
 import psycopg
-
-pytestmark = pytest.mark.proof
 with psycopg.connect(server.url.libpq) as connection:
     connection.execute("create table if not exists kept as select 42 as answer")
 """

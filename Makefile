@@ -47,7 +47,7 @@ test: check ## check, then the quick tests
 
 .PHONY: proof
 proof: setup ## the long tests: whole days of data, killed processes, a fresh clone
-	@$(BIN)/pytest -m "proof and not alone" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -m "proof and not alone" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@exec $(BIN)/pytest -m "proof and alone" $(ARGS)
 
 .PHONY: acceptance

@@ -10,6 +10,7 @@ from sf_sync.defs.failures import dagster_failures
 from sf_sync.defs.launchpad import day
 from sf_sync.defs.resources import DeliveryEngine
 from sf_sync.delivery.finishing import Patience
+from sf_sync.delivery.records import receipt_of
 from sf_sync.delivery.selection import Selection
 from sf_sync.delivery.sending_again import TooMany, send_again
 from sf_sync.pima.folders import mapping_names
@@ -116,10 +117,10 @@ def selection_of(config: Redelivery) -> Selection:
 
 
 def _receipt(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
+    receipt = receipt_of(text)
+    if receipt is None:
         raise dg.Failure(
             f"{text!r} is no receipt; expected one such as 93fe6c5e-8aa2-5146-998c-4f16ce5a0b0f",
             allow_retries=False,
-        ) from None
+        )
+    return receipt

@@ -13,18 +13,18 @@ import psycopg
 from psycopg.rows import class_row
 
 from sf_sync.delivery.selection import day_start
+from sf_sync.delivery.status import NOT_THROUGH
 
 Connection = psycopg.Connection[Any]
 Row = TypeVar("Row")
 
 MOST = 10_000  # deliveries of one status that are looked at, the newest ones; more is told as this number
 MOST_TROUBLES = 50
-ATTENTION = ("new", "processing", "failed", "dead", "held")  # in which a record doesn't stay by itself
 LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrivals:
     """Records of a kind that arrived on a day (UTC), and what became of them.
 
     A record of several mappings counts once, as what most needs a person.
@@ -84,7 +84,7 @@ class WorkerSeen:
 class Overview:
     """Everything, read in one snapshot."""
 
-    arrived: list[Arrived]
+    arrived: list[Arrivals]
     current: list[Current]
     troubles: list[Trouble]
     waits: list[Waits]
@@ -98,13 +98,13 @@ def overview(connection: Connection, connection_name: str, first: date, last: da
         "from": day_start(first),
         "until": day_start(last) + timedelta(days=1),
         "most": MOST,
-        "attention": list(ATTENTION),
+        "attention": list(NOT_THROUGH),
         "most_troubles": MOST_TROUBLES,
     }
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read read only")
         return Overview(
-            _rows(connection, Arrived, ARRIVED, given),
+            _rows(connection, Arrivals, ARRIVED, given),
             _rows(connection, Current, CURRENT, given),
             _rows(connection, Trouble, TROUBLES, given),
             _rows(connection, Waits, WAITS, given),

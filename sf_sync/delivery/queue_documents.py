@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from sf_sync.delivery import status
 from sf_sync.delivery.planner import UNSTORABLE
+from sf_sync.delivery.records import receipt_of
 from sf_sync.delivery.selection import Selection
 from sf_sync.delivery.sources import LONGEST_ID
 from sf_sync.delivery.status import DeliveryStatus
@@ -78,7 +79,7 @@ def named(connection: Connection, connection_name: str, source: str, ids: Sequen
     """The records of a source with these ids: the record's own, which means all of its versions, or a receipt."""
     asked = list(dict.fromkeys(ids))
     possible = [one for one in asked if 0 < len(one) <= LONGEST_ID and not UNSTORABLE.search(one)]
-    receipts = {receipt: one for one in possible if (receipt := _receipt(one)) is not None}
+    receipts = {receipt: one for one in possible if (receipt := receipt_of(one)) is not None}
     rows = connection.execute(
         """
         select record_id, receipt_id, false from delivery.inbox
@@ -289,10 +290,3 @@ def _last_tries(connection: Connection, connection_name: str, ids: Sequence[int]
         [connection_name, list(ids)],
     ).fetchall()
     return {delivery_id: LastTry(started_at, step) for delivery_id, started_at, step in rows}
-
-
-def _receipt(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

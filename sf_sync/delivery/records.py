@@ -64,6 +64,14 @@ class Arrived:
     received_at: datetime
 
 
+def receipt_of(text: str) -> UUID | None:
+    """The receipt that a text spells; None where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def version_at(moment: datetime) -> int:
     """The version of a record that is ordered by the time of its last change: microseconds since 1970, UTC."""
     return (moment - EPOCH) // timedelta(microseconds=1)

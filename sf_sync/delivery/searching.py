@@ -13,15 +13,15 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from sf_sync.delivery.records import Arrived
+from sf_sync.delivery.records import Arrived, receipt_of
 from sf_sync.delivery.selection import day_start
+from sf_sync.delivery.status import NOT_THROUGH
 from sf_sync.delivery.targets import target_of
 
 Connection = psycopg.Connection[Any]
 Place = tuple[datetime, UUID]  # of a record in the order of arrival
 
 UNPLANNED = ("new", "ignored")  # states of a record that no delivery stands for
-UNFINISHED = ("new", "processing", "failed", "dead", "held")
 LOOKED_THROUGH = (
     10_000  # newest deliveries that aren't through, of each status, whose operations are searched
 )
@@ -45,10 +45,7 @@ class Word:
     @property
     def receipt(self) -> UUID | None:
         """The text as a receipt, where it can be one."""
-        try:
-            return UUID(self.text)
-        except ValueError:
-            return None
+        return receipt_of(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class Filter:
             "from": day_start(self.first_day) if self.first_day else None,
             "until": day_start(self.last_day) + timedelta(days=1) if self.last_day else None,
             "arrived_before": self.arrived_before,
-            "statuses": list(self.statuses or (UNFINISHED if self._of_failure else ())),
+            "statuses": list(self.statuses or (NOT_THROUGH if self._of_failure else ())),
             "states": self._states,
             "mapping": self.mapping,
             "kinds": list(self.kinds),
@@ -253,7 +250,7 @@ def _meanings(word: Word, sources: tuple[str, ...]) -> dict[str, Any]:
         "target_keys": [one.key for one in targets],
         "key_objects": [object_name for object_name, _ in word.keys],
         "operation_keys": [Jsonb({name: word.text}) for _, name in word.keys],
-        "unfinished": list(UNFINISHED),
+        "unfinished": list(NOT_THROUGH),
         "looked_through": LOOKED_THROUGH,
         "most_of_one": MOST_OF_ONE_WORD,
     }

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from sf_sync.delivery import redelivery, status
 from sf_sync.delivery.finishing import Patience, deliver_selected
 from sf_sync.delivery.selection import Selection
-from sf_sync.delivery.status import DeliveryStatus
+from sf_sync.delivery.status import NOT_THROUGH, DeliveryStatus
 from sf_sync.delivery.trouble import NAMED, by_status, named, receipts_of
 from sf_sync.delivery.worker import Worker
 
 MOST = 20_000  # records at once
-NOT_THROUGH = ("dead", "failed", "held", "new", "processing")
 
 
 class TooMany(Exception):

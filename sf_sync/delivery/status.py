@@ -18,6 +18,7 @@ from sf_sync.delivery.selection import Selection
 Connection = psycopg.Connection[Any]
 
 STATUSES = ("new", "processing", "completed", "failed", "dead", "ignored", "superseded", "held")
+NOT_THROUGH = ("new", "processing", "failed", "dead", "held")  # in which a record doesn't stay by itself
 
 
 @dataclass(frozen=True, slots=True)

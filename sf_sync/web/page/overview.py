@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from starlette.responses import Response
 
-from sf_sync.delivery.overview import ATTENTION, LATELY, MOST, Arrived, Current, Overview, overview
+from sf_sync.delivery.overview import LATELY, MOST, Arrivals, Current, Overview, overview
+from sf_sync.delivery.status import NOT_THROUGH
 from sf_sync.web.page.desk import Desk, Visit
 from sf_sync.web.page.plots import LABELS, TONES, Day, Plot, plot
 from sf_sync.web.page.words import Tone, status
@@ -78,7 +79,7 @@ class Overviews:
             first=days[0],
             last=days[-1],
             most=MOST,
-            current=[current.get(name, Current(name, 0, None)) for name in ATTENTION],
+            current=[current.get(name, Current(name, 0, None)) for name in NOT_THROUGH],
             plot=plot(_days(days, found.arrived), PLOT_HEIGHT),
             kinds=_kinds(days, found.arrived),
             labels=LABELS,
@@ -109,19 +110,19 @@ def _idle(found: Overview, now: datetime) -> bool:
     return waits and (found.worker is None or now - found.worker.at > LATELY)
 
 
-def _days(days: Iterable[date], arrived: Iterable[Arrived]) -> list[Day]:
+def _days(days: Iterable[date], arrived: Iterable[Arrivals]) -> list[Day]:
     counts: dict[date, Counter[Tone]] = {day: Counter() for day in days}
     for one in arrived:
         counts[one.day][status(one.status).tone] += one.records
     return [Day(day, counted) for day, counted in counts.items()]
 
 
-def _kinds(days: list[date], arrived: list[Arrived]) -> list[KindRow]:
+def _kinds(days: list[date], arrived: list[Arrivals]) -> list[KindRow]:
     totals: Counter[str] = Counter()
     for one in arrived:
         totals[one.kind or NAMELESS] += one.records
     listed = {name for name, _ in totals.most_common(MOST_KINDS)}
-    by_name: dict[str, list[Arrived]] = {}
+    by_name: dict[str, list[Arrivals]] = {}
     for one in arrived:
         name = one.kind or NAMELESS
         by_name.setdefault(name if name in listed else OTHERS, []).append(one)

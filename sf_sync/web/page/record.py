@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from starlette.responses import Response
 
 from sf_sync.delivery import audit
 from sf_sync.delivery.history import History, history
+from sf_sync.delivery.records import receipt_of
 from sf_sync.delivery.status import AttemptStatus, DeliveryStatus, OperationStatus, body
 from sf_sync.web.page import masking
 from sf_sync.web.page.desk import Connection, Desk, Visit
@@ -114,11 +114,8 @@ class OneRecord:
         )
 
     def _find(self, connection: Connection, text: str) -> History | None:
-        try:
-            receipt = UUID(text)
-        except ValueError:
-            return None
-        return history(connection, self._desk.connection_name, receipt)
+        receipt = receipt_of(text)
+        return None if receipt is None else history(connection, self._desk.connection_name, receipt)
 
     def _delivery(self, found: History, delivery: DeliveryStatus, *, masked: bool) -> DeliveryView:
         recorded = found.plans.get(delivery.delivery_id)
